@@ -1,0 +1,361 @@
+"""Measure the service beside a bare echo server, in one run. Bounded to about two minutes.
+
+    make bench                      everything
+    make bench ARGS='--quick'       a tenth of the time, for a look
+    make bench ARGS='--json out'    the figures as JSON besides
+
+Absolute figures are this machine's; the ratios are what to compare. On two cores the callers have one and the server has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from rich.console import Console
+from rich.table import Table
+from tables import book_text, facts_of_row, rows_at_random
+
+from policybook.check.book import check_source
+from policybook.desk import Desk, Request
+from policybook.model.answer import TraceLevel
+from policybook.model.facts import Raw, RawMoney
+from policybook.source import Source
+from policybook.store.reload import make_edition
+from policybook.store.versions import Store
+from policybook.v1 import decision_service_pb2 as pb
+from policybook.v1 import trace_pb2, values_pb2
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = (10, 100, 1_000, 10_000)
+CALLERS = (1, 8, 64)
+BATCH = 100
+TICKS = os.sysconf("SC_CLK_TCK")
+SERVICE = "/policybook.v1.DecisionService"
+READY_S = 60.0
+
+console = Console(highlight=False)
+
+
+@dataclass
+class Figures:
+    """What was measured, by name; written as JSON at the end."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+    def note(self, name: str, value: float) -> float:
+        """Keep a figure and return it."""
+        self.values[name] = round(value, 3)
+        return value
+
+
+# ---------------------------------------------------------------- in process
+
+
+def measure_in_process(seconds: float, figures: Figures) -> None:
+    """Print microseconds a decision for tables of several sizes."""
+    table = Table(title="One decision in process, one table of N rows (microseconds)", title_justify="left")
+    for column in ("rows", "load and compile, s", "first", "distinct cells", "repeated cell", "full trace"):
+        table.add_column(column, justify="right")
+    for rows in SIZES:
+        began = time.perf_counter()
+        book, report = check_source(Source(f"t{rows}.yaml", book_text(f"t{rows}", rows)))
+        if book is None:
+            raise SystemExit(report.render({}))
+        store = Store()
+        store.publish(make_edition(book, datetime.now(UTC)))
+        loaded = time.perf_counter() - began
+        desk = Desk(store, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+        name = f"t{rows}.price"
+
+        def ask(row: int, level: TraceLevel = TraceLevel.NONE, *, desk: Desk = desk, name: str = name) -> None:
+            answer = desk.decide(Request(decision=name, facts=facts_of_row(row), trace=level))
+            if answer.outputs["code"] != row:
+                raise SystemExit(f"{name}: row {row} answered {answer.outputs['code']}")
+
+        began = time.perf_counter()
+        ask(rows // 2)
+        first = (time.perf_counter() - began) * 1e6
+        numbers = rows_at_random(rows)
+        distinct = _microseconds(lambda: ask(next(numbers)), seconds)
+        repeated = _microseconds(lambda: ask(rows // 2), seconds)
+        full = _microseconds(lambda: ask(rows // 2, TraceLevel.FULL), seconds / 2)
+        for what, value in (("load_s", loaded), ("first_us", first), ("distinct_us", distinct), ("repeated_us", repeated), ("full_us", full)):
+            figures.note(f"in_process.{rows}.{what}", value)
+        table.add_row(f"{rows:,}", f"{loaded:.2f}", f"{first:,.0f}", f"{distinct:.1f}", f"{repeated:.1f}", f"{full:,.1f}")
+        gc.collect()
+    console.print(table)
+    for what in ("distinct", "repeated"):
+        ratio = figures.values[f"in_process.{SIZES[-1]}.{what}_us"] / figures.values[f"in_process.{SIZES[0]}.{what}_us"]
+        console.print(f"{SIZES[-1]:,} rows beside {SIZES[0]}, {what} cells: {figures.note(f'in_process.ratio.{what}', ratio):.2f} times")
+    console.print()
+
+
+def _microseconds(call: Callable[[], None], seconds: float) -> float:
+    count, began, end = 0, time.perf_counter(), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for _ in range(10):
+            call()
+        count += 10
+    return (time.perf_counter() - began) / count * 1e6
+
+
+# ---------------------------------------------------------------- servers
+
+
+@dataclass
+class Server:
+    """A server in a process of its own."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    address: str
+    start_s: float
+
+    def cpu_s(self) -> float:
+        """CPU time of the process so far, user and system, all threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def resident_mb(self) -> float:
+        """Memory that the process has in RAM."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+@contextmanager
+def server(name: str, command: list[str], port: int) -> Iterator[Server]:
+    """Start a server, wait until it takes calls, end it at the end."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 20)]) as channel:
+            grpc.channel_ready_future(channel).result(timeout=READY_S)
+        yield Server(name, process, f"127.0.0.1:{port}", time.perf_counter() - began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+# ---------------------------------------------------------------- requests
+
+
+def wire_value(raw: Raw) -> values_pb2.Value:
+    """Write a raw fact of bench/tables.py on the wire."""
+    if isinstance(raw.value, RawMoney):
+        return values_pb2.Value(money=values_pb2.Money(amount=raw.value.amount, currency=raw.value.currency))
+    return values_pb2.Value(text=raw.value)
+
+
+def simple_requests() -> list[bytes]:
+    """One table of ten rows, no trace, every row in turn."""
+    return [
+        pb.DecideRequest(
+            decision="t10.price",
+            facts={k: wire_value(v) for k, v in facts_of_row(row).items()},
+            trace_level=trace_pb2.TRACE_LEVEL_NONE,
+        ).SerializeToString()
+        for row in range(10)
+    ]
+
+
+def shipment_request(level: trace_pb2.TraceLevel) -> bytes:
+    """The real thing: credit.shipment, which asks five other tables first."""
+    v = values_pb2.Value
+    facts = {
+        "customer_file_complete": v(flag=True),
+        "identity_copy_on_file": v(flag=True),
+        "contract_kind": v(text="distribution"),
+        "settlement_agreement_included": v(flag=True),
+        "last_year_balance": v(money=values_pb2.Money(amount="0")),
+        "payments": v(
+            list=values_pb2.ValueList(
+                values=[
+                    v(record=values_pb2.Record(fields={"amount": v(money=values_pb2.Money(amount="9000")), "paid_on": v(date="2026-03-20")}))
+                ]
+            )
+        ),
+        "outstanding": v(money=values_pb2.Money(amount="8000")),
+        "shipment_amount": v(money=values_pb2.Money(amount="2500")),
+        "signed_by": v(list=values_pb2.ValueList(values=[v(text="regional_manager")])),
+    }
+    return pb.DecideRequest(decision="credit.shipment", facts=facts, as_of_date="2026-03-31", trace_level=level).SerializeToString()
+
+
+# ---------------------------------------------------------------- load
+
+Caller = Callable[[grpc.aio.Channel, float], Awaitable[int]]
+
+
+def unary(method: str, requests: list[bytes]) -> Caller:
+    """Return a caller that asks again as soon as it has its answer."""
+
+    async def call(channel: grpc.aio.Channel, end: float) -> int:
+        stub = channel.unary_unary(method)
+        done = 0
+        while time.perf_counter() < end:
+            await stub(requests[done % len(requests)])
+            done += 1
+        return done
+
+    return call
+
+
+def batch(requests: list[bytes]) -> Caller:
+    """Return a caller of BatchDecide with BATCH requests a call; counts decisions."""
+    items = [pb.DecideRequest.FromString(requests[i % len(requests)]) for i in range(BATCH)]
+    body = pb.BatchDecideRequest(requests=items).SerializeToString()
+    one = unary(f"{SERVICE}/BatchDecide", [body])
+
+    async def call(channel: grpc.aio.Channel, end: float) -> int:
+        return BATCH * await one(channel, end)
+
+    return call
+
+
+def stream(method: str, requests: list[bytes], window: int = 16) -> Caller:
+    """Return a caller that keeps `window` requests of one stream under way."""
+
+    async def call(channel: grpc.aio.Channel, end: float) -> int:
+        free = asyncio.Semaphore(window)
+
+        async def outgoing() -> AsyncIterator[bytes]:
+            sent = 0
+            while time.perf_counter() < end:
+                await free.acquire()
+                yield requests[sent % len(requests)]
+                sent += 1
+
+        done = 0
+        async for _ in channel.stream_stream(method)(outgoing()):
+            free.release()
+            done += 1
+        return done
+
+    return call
+
+
+async def load(target: Server, caller: Caller, callers: int, seconds: float) -> tuple[float, float]:
+    """Return answers a second and the server's CPU microseconds an answer."""
+    async with grpc.aio.insecure_channel(target.address, options=[("grpc.max_receive_message_length", 64 << 20)]) as channel:
+        await channel.channel_ready()
+        await caller(channel, time.perf_counter() + seconds / 10)
+        cpu, began = target.cpu_s(), time.perf_counter()
+        counts = await asyncio.gather(*(caller(channel, began + seconds) for _ in range(callers)))
+        elapsed, used = time.perf_counter() - began, target.cpu_s() - cpu
+    total = sum(counts)
+    return total / elapsed, used / total * 1e6
+
+
+def measure_server(seconds: float, figures: Figures) -> None:
+    """Print rates and CPU time through gRPC, beside the echo server."""
+    with tempfile.TemporaryDirectory() as folder:
+        rules = Path(folder) / "rules"
+        rules.mkdir()
+        (rules / "t10.yaml").write_text(book_text("t10", 10))
+        shutil.copy(ROOT / "rules" / "credit.yaml", rules)
+        port, echo_port = free_port(), free_port()
+        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", str(port)]
+        with server("policybook", command, port) as ours:
+            at_start = ours.resident_mb()
+            answer = Path(folder) / "answer"
+            with grpc.insecure_channel(ours.address) as channel:
+                ask = channel.unary_unary(f"{SERVICE}/Decide")
+                sizes = {level: len(ask(shipment_request(level))) for level in (trace_pb2.TRACE_LEVEL_NONE, trace_pb2.TRACE_LEVEL_FULL)}
+                answer.write_bytes(ask(simple_requests()[0]))
+            with server("echo", [sys.executable, str(ROOT / "bench" / "echo_server.py"), str(echo_port), str(answer)], echo_port) as echo:
+                _measure_both(ours, echo, answer, seconds, figures)
+            _report_server(ours, echo.start_s, at_start, sizes, figures)
+
+
+def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figures: Figures) -> None:
+    simple, none = simple_requests(), [shipment_request(trace_pb2.TRACE_LEVEL_NONE)]
+    streamed = [pb.StreamDecideRequest(request=pb.DecideRequest.FromString(r)).SerializeToString() for r in simple]
+    plans: Mapping[str, tuple[Server, Caller]] = {
+        "echo of bytes": (echo, unary("/bench.Echo/Bytes", simple)),
+        "echo of messages": (echo, unary("/bench.Echo/Messages", simple)),
+        "Decide, one table": (ours, unary(f"{SERVICE}/Decide", simple)),
+        "Decide, credit.shipment": (ours, unary(f"{SERVICE}/Decide", none)),
+        "Decide, credit.shipment, full trace": (ours, unary(f"{SERVICE}/Decide", [shipment_request(trace_pb2.TRACE_LEVEL_FULL)])),
+        f"BatchDecide, {BATCH} of one table": (ours, batch(simple)),
+        "echo of a stream": (echo, stream("/bench.Echo/Stream", streamed)),
+        "StreamDecide, one table": (ours, stream(f"{SERVICE}/StreamDecide", streamed)),
+    }
+    table = Table(title=f"Through gRPC: answers a second, and CPU microseconds of the server an answer ({answer.stat().st_size} byte answers)", title_justify="left")
+    table.add_column("")
+    for callers in CALLERS:
+        table.add_column(f"{callers} caller{'s' if callers > 1 else ''}, /s", justify="right")
+        table.add_column("CPU", justify="right")
+    table.add_column("CPU beside the echo of bytes", justify="right")
+    base: dict[int, float] = {}
+    for name, (target, caller) in plans.items():
+        cells: list[str] = []
+        ratios = []
+        for callers in CALLERS:
+            rate, cpu = asyncio.run(load(target, caller, callers, seconds))
+            figures.note(f"grpc.{name}.{callers}.per_s", rate)
+            figures.note(f"grpc.{name}.{callers}.cpu_us", cpu)
+            base.setdefault(callers, cpu)
+            ratios.append(figures.note(f"grpc.{name}.{callers}.ratio", cpu / base[callers]))
+            cells += [f"{rate:,.0f}", f"{cpu:.0f}"]
+        table.add_row(name, *cells, " / ".join(f"{r:.2f}" for r in ratios))
+    console.print(table)
+
+
+def _report_server(ours: Server, echo_start_s: float, at_start: float, sizes: Mapping[int, int], figures: Figures) -> None:
+    figures.note("start_s", ours.start_s)
+    figures.note("echo_start_s", echo_start_s)
+    figures.note("resident_mb.start", at_start)
+    figures.note("resident_mb.end", ours.resident_mb())
+    console.print(f"start-up until the first call is taken: {ours.start_s:.2f} s (echo {echo_start_s:.2f} s), two books")
+    console.print(f"resident memory: {at_start:.0f} MB at the start, {ours.resident_mb():.0f} MB after all of the above")
+    console.print("credit.shipment answers: " + ", ".join(f"{size:,} bytes {trace_pb2.TraceLevel.Name(level)}" for level, size in sizes.items()))
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(description="Measure policybook beside a bare echo server.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the time a figure")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    options = parser.parse_args()
+    scale = 0.1 if options.quick else 1.0
+    figures = Figures()
+    began = time.perf_counter()
+    measure_in_process(2.0 * scale, figures)
+    measure_server(2.0 * scale, figures)
+    console.print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(figures.values, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

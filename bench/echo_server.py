@@ -1,0 +1,51 @@
+"""A bare grpc.aio server to measure beside: it answers every request with one and the same message.
+
+    python bench/echo_server.py PORT ANSWER_FILE
+
+`/bench.Echo/Bytes` and `/bench.Echo/Stream` touch no message at all: what they cost is grpcio. `/bench.Echo/Messages` parses a
+DecideRequest and serializes a DecideResponse: what a server costs that decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from policybook.v1 import decision_service_pb2 as pb
+
+
+async def serve(port: int, answer: bytes) -> None:
+    """Serve until the process is ended."""
+    message = pb.DecideResponse.FromString(answer)
+
+    async def echo_bytes(_request: bytes, _context: Any) -> bytes:
+        return answer
+
+    async def echo_messages(_request: pb.DecideRequest, _context: Any) -> pb.DecideResponse:
+        return message
+
+    async def echo_stream(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+        async for _ in requests:
+            yield answer
+
+    handlers = {
+        "Bytes": grpc.unary_unary_rpc_method_handler(echo_bytes),
+        "Messages": grpc.unary_unary_rpc_method_handler(
+            echo_messages, request_deserializer=pb.DecideRequest.FromString, response_serializer=pb.DecideResponse.SerializeToString
+        ),
+        "Stream": grpc.stream_stream_rpc_method_handler(echo_stream),
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]).read_bytes()))

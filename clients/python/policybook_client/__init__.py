@@ -1,0 +1,112 @@
+"""Client of the policybook decision service.
+
+with PolicybookClient("localhost:50151") as client:
+    decision = client.decide("credit.shipment", {"credit_limit": Money("12000"), ...})
+    print(decision["outcome"], decision.explain())
+"""
+
+from policybook_client._rpc import ClientOptions, RetryPolicy
+from policybook_client._version import __version__
+from policybook_client.aio import AsyncPolicybookClient
+from policybook_client.catalog import (
+    Aggregation,
+    CheckReport,
+    DecisionDefinition,
+    EnumValue,
+    FieldDefinition,
+    Finding,
+    Health,
+    HitPolicy,
+    ParameterDefinition,
+    Policy,
+    RowDefinition,
+    Severity,
+    ValueKind,
+)
+from policybook_client.client import PolicybookClient
+from policybook_client.decision import (
+    CellTrace,
+    Decision,
+    DecisionRequest,
+    MatchedRule,
+    NamedValue,
+    OutputItem,
+    ParameterTrace,
+    RowTrace,
+    RowVerdict,
+    TableTrace,
+    Trace,
+    TraceLevel,
+)
+from policybook_client.errors import (
+    ConflictError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    FieldViolation,
+    InternalError,
+    InvalidFactsError,
+    InvalidRequestError,
+    NotFoundError,
+    NotInForceError,
+    PolicybookError,
+    PreconditionViolation,
+    QuotaViolation,
+    ResourceExhaustedError,
+    UnavailableError,
+    VersionMismatchError,
+)
+from policybook_client.values import Fact, Money, MoneyRatio, Period, Record, Value
+
+__all__ = [
+    "Aggregation",
+    "AsyncPolicybookClient",
+    "CellTrace",
+    "CheckReport",
+    "ClientOptions",
+    "ConflictError",
+    "DeadlineExceededError",
+    "Decision",
+    "DecisionDefinition",
+    "DecisionRequest",
+    "EnumValue",
+    "Fact",
+    "FailedPreconditionError",
+    "FieldDefinition",
+    "FieldViolation",
+    "Finding",
+    "Health",
+    "HitPolicy",
+    "InternalError",
+    "InvalidFactsError",
+    "InvalidRequestError",
+    "MatchedRule",
+    "Money",
+    "MoneyRatio",
+    "NamedValue",
+    "NotFoundError",
+    "NotInForceError",
+    "OutputItem",
+    "ParameterDefinition",
+    "ParameterTrace",
+    "Period",
+    "Policy",
+    "PolicybookClient",
+    "PolicybookError",
+    "PreconditionViolation",
+    "QuotaViolation",
+    "Record",
+    "ResourceExhaustedError",
+    "RetryPolicy",
+    "RowDefinition",
+    "RowTrace",
+    "RowVerdict",
+    "Severity",
+    "TableTrace",
+    "Trace",
+    "TraceLevel",
+    "UnavailableError",
+    "Value",
+    "ValueKind",
+    "VersionMismatchError",
+    "__version__",
+]

@@ -1,0 +1,274 @@
+"""Wire answers to the types of `decision` and `catalog`.
+
+Every function here raises ValueError when the answer is not one that the interface allows.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import date, timedelta
+from typing import Any, TypeVar
+
+from policybook_client import _wire
+from policybook_client._convert import from_wire, moment_of, record_of
+from policybook_client._status import error_of_item, unreadable
+from policybook_client.catalog import (
+    Aggregation,
+    CheckReport,
+    DecisionDefinition,
+    EnumValue,
+    FieldDefinition,
+    Finding,
+    Health,
+    HitPolicy,
+    ParameterDefinition,
+    Policy,
+    RowDefinition,
+    Severity,
+    ValueKind,
+)
+from policybook_client.decision import (
+    CellTrace,
+    Decision,
+    MatchedRule,
+    NamedValue,
+    OutputItem,
+    ParameterTrace,
+    RowTrace,
+    RowVerdict,
+    TableTrace,
+    Trace,
+)
+from policybook_client.errors import PolicybookError
+from policybook_client.values import Value
+
+E = TypeVar("E", bound=enum.Enum)
+
+_DECIDED = 1
+_NO_MATCH = 2
+
+
+def decision_of(wire: Any) -> Decision:
+    """Read a DecideResponse."""
+    # Neither of the two must never pass for "no row matched".
+    if wire.outcome not in (_DECIDED, _NO_MATCH):
+        raise ValueError(f"outcome {wire.outcome} is neither decided nor no match")
+    return Decision(
+        decision=wire.decision,
+        decided=wire.outcome == _DECIDED,
+        outputs=record_of(wire.outputs),
+        as_of=date.fromisoformat(wire.as_of_date),
+        items=tuple(
+            OutputItem(row_id=i.row_id, item_number=i.item_number or None, outputs=record_of(i.outputs))
+            for i in wire.items
+        ),
+        matched_rules=tuple(
+            MatchedRule(row_id=r.row_id, clauses=tuple(r.clauses), says=r.says, reading=r.reading)
+            for r in wire.matched_rules
+        ),
+        trace=_trace(wire.trace) if wire.HasField("trace") else None,
+        id=wire.decision_id,
+        request_id=wire.request_id,
+        policy_version=wire.policy_version,
+        decided_at=moment_of(wire.decide_time),
+    )
+
+
+def result_of(wire: Any) -> Decision | PolicybookError:
+    """Read a DecideResult; what cannot be read is an error of this item alone."""
+    match wire.WhichOneof("result"):
+        case "response":
+            try:
+                return decision_of(wire.response)
+            except ValueError as error:
+                return unreadable(str(error))
+        case "error":
+            return error_of_item(wire.error)
+        case _:
+            return unreadable("a result holds neither an answer nor an error")
+
+
+def results_of(wire: Any, asked: int) -> list[Decision | PolicybookError]:
+    """Read a BatchDecideResponse.
+
+    Args:
+        wire: the response
+        asked: how many results there must be
+    """
+    if len(wire.results) != asked:
+        raise ValueError(f"{len(wire.results)} results to {asked} requests")
+    return list(map(result_of, wire.results))
+
+
+def _trace(wire: Any) -> Trace:
+    elapsed = wire.elapsed
+    return Trace(
+        tables=tuple(map(_table_trace, wire.tables)),
+        elapsed=timedelta(seconds=elapsed.seconds, microseconds=elapsed.nanos // 1000),
+    )
+
+
+def _table_trace(wire: Any) -> TableTrace:
+    return TableTrace(
+        decision=wire.decision,
+        title=wire.title,
+        hit_policy=wire.hit_policy,
+        item_number=wire.item_number or None,
+        inputs=tuple(
+            NamedValue(name=i.name, title=i.title, value=_optional(i, "value"), unit=i.unit) for i in wire.inputs
+        ),
+        parameters=tuple(
+            ParameterTrace(
+                name=p.name,
+                title=p.title,
+                value=_optional(p, "value"),
+                unit=p.unit,
+                effective_from=_day(p.effective_from),
+                clauses=tuple(p.clauses),
+                set_by_company=p.set_by_company,
+            )
+            for p in wire.parameters
+        ),
+        rows=tuple(
+            RowTrace(
+                row_id=r.row_id,
+                verdict=_member(RowVerdict, r.verdict),
+                clauses=tuple(r.clauses),
+                says=r.says,
+                cells=tuple(
+                    CellTrace(name=c.name, test=c.test, actual=_optional(c, "actual"), passed=c.passed) for c in r.cells
+                ),
+                position=r.position,
+                is_default=r.is_default,
+            )
+            for r in wire.rows
+        ),
+        outputs=record_of(wire.outputs),
+    )
+
+
+def policies_of(wire: Any) -> tuple[list[Policy], str]:
+    """Read a ListPoliciesResponse: a page and the token of the next."""
+    return list(map(_policy, wire.policies)), wire.next_page_token
+
+
+def definitions_of(wire: Any) -> tuple[list[DecisionDefinition], str]:
+    """Read a ListDecisionDefinitionsResponse: a page and the token of the next."""
+    return list(map(definition_of, wire.decision_definitions)), wire.next_page_token
+
+
+def health_of(wire: Any) -> Health:
+    """Read a HealthCheckResponse."""
+    return _member(Health, wire.status)
+
+
+def _policy(wire: Any) -> Policy:
+    return Policy(
+        name=wire.name,
+        title=wire.title,
+        version=wire.version,
+        previous_versions=tuple(wire.previous_versions),
+        currency=wire.currency,
+        time_zone=wire.time_zone,
+        decisions=tuple(wire.decisions),
+        loaded_at=moment_of(wire.load_time),
+    )
+
+
+def definition_of(wire: Any) -> DecisionDefinition:
+    """Read a DecisionDefinition."""
+    return DecisionDefinition(
+        name=wire.name,
+        policy_version=wire.policy_version,
+        title=wire.title,
+        question=wire.question,
+        hit_policy=_member(HitPolicy, wire.hit_policy),
+        aggregation=_member(Aggregation, wire.aggregation),
+        inputs=tuple(map(_field, wire.inputs)),
+        outputs=tuple(map(_field, wire.outputs)),
+        parameters=tuple(
+            ParameterDefinition(
+                name=p.name,
+                title=p.title,
+                value=_optional(p, "value"),
+                unit=p.unit,
+                effective_from=_day(p.effective_from),
+                clauses=tuple(p.clauses),
+                set_by_company=p.set_by_company,
+            )
+            for p in wire.parameters
+        ),
+        required_decisions=tuple(wire.required_decisions),
+        for_each=wire.for_each,
+        rows=tuple(
+            RowDefinition(
+                row_id=r.row_id,
+                tests=tuple((t.name, t.test) for t in r.tests),
+                outputs={name: r.outputs[name] for name in sorted(r.outputs)},
+                clauses=tuple(r.clauses),
+                says=r.says,
+                reading=r.reading,
+                is_default=r.is_default,
+                position=r.position,
+            )
+            for r in wire.rows
+        ),
+    )
+
+
+def _field(wire: Any) -> FieldDefinition:
+    return FieldDefinition(
+        name=wire.name,
+        title=wire.title,
+        kind=_member(ValueKind, wire.kind),
+        unit=wire.unit,
+        required=wire.required,
+        min=_optional(wire, "min"),
+        max=_optional(wire, "max"),
+        has_default=wire.HasField("default_value"),
+        default=_optional(wire, "default_value"),
+        enum_values=tuple(EnumValue(value=v.value, title=v.title) for v in wire.enum_values),
+        element=_field(wire.element) if wire.HasField("element") else None,
+        fields=tuple(map(_field, wire.fields)),
+        currency=wire.currency,
+    )
+
+
+def report_of(wire: Any) -> CheckReport:
+    """Read a CheckResponse."""
+    return CheckReport(
+        ok=wire.ok,
+        findings=tuple(
+            Finding(
+                code=f.code,
+                name=f.name,
+                severity=_member(Severity, f.severity),
+                message=f.message,
+                help=f.help,
+                file=f.file,
+                line=f.line,
+                column=f.column,
+                end_line=f.end_line,
+                end_column=f.end_column,
+            )
+            for f in wire.findings
+        ),
+        version=wire.version,
+    )
+
+
+def _optional(wire: Any, name: str) -> Value:
+    value: _wire.Value = getattr(wire, name)
+    return from_wire(value) if wire.HasField(name) else None
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _member(kind: type[E], number: int) -> E:
+    """Give the member, or the one of number 0 for a number that a newer service may send."""
+    try:
+        return kind(number)
+    except ValueError:
+        return kind(0)

@@ -1,0 +1,1 @@
+"""Draft to book: names known, types right, dates whole, no cycle. The only maker of a Book."""

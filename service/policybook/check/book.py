@@ -1,0 +1,605 @@
+"""The passes from draft to book, in order."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from policybook.check.formulas import Binder, article, fold
+from policybook.check.names import in_order, names_in
+from policybook.check.scope import Findings, Scope
+from policybook.check.types import Types, text_of, within
+from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftValue
+from policybook.load.read import load
+from policybook.load.yaml import MAX_BYTES, Scalar
+from policybook.model import formula as m
+from policybook.model import kinds as k
+from policybook.model.book import (
+    ALWAYS,
+    Aggregation,
+    Book,
+    Cell,
+    DatedValue,
+    Decision,
+    DerivedValue,
+    Effective,
+    ForEach,
+    HitPolicy,
+    OutputEntry,
+    Parameter,
+    Row,
+    Uses,
+)
+from policybook.model.formula import Ref, Role
+from policybook.model.kinds import Base, Field, Kind
+from policybook.source import Source, Span
+from policybook.values import parse_date
+
+_CLAUSE = re.compile(r"[0-9]{1,3}(\.[0-9A-Za-z]{1,6})*\Z")
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+def read_book(path: Path) -> tuple[Book | None, Report, Source]:
+    """Read and check one file.
+
+    Returns:
+        the book (None when there are errors), all findings, and the text for excerpts
+    """
+    name = str(path)
+    nothing = Source(name, "")
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            message = f"the file has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
+            return None, _file_fault(name, Code.TOO_LARGE, message, "split the book by domain"), nothing
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        return None, _file_fault(name, Code.NOT_TEXT, f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}", "save it as UTF-8"), nothing
+    except OSError as e:
+        return None, _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", ""), nothing
+    source = Source(name, text.replace("\r\n", "\n"))
+    book, report = check_source(source)
+    if book is not None and path.stem != book.name:
+        at = next((i for i, line in enumerate(source.lines, 1) if line.startswith("policy:")), 1)
+        span = Span(file=name, line=at, column=1, end_line=at, end_column=7)
+        fault = Finding(
+            code=Code.BAD_NAME,
+            severity=Severity.ERROR,
+            message=f"the policy is named `{book.name}`, the file `{path.name}`",
+            span=span,
+            help=f"name the file `{book.name}.yaml`, or write `policy: {path.stem}`",
+        )
+        return None, report + Report.of([fault]), source
+    return book, report, source
+
+
+def _file_fault(name: str, code: Code, message: str, help_text: str) -> Report:
+    span = Span(file=name, line=0, column=0, end_line=0, end_column=0)
+    return Report.of([Finding(code=code, severity=Severity.ERROR, message=message, span=span, help=help_text, path=name)])
+
+
+def check_source(source: Source) -> tuple[Book | None, Report]:
+    """Check the text of one book.
+
+    Returns:
+        the book (None exactly when there are errors) and all findings, in source order
+    """
+    draft, report = load(source)
+    if draft is None:
+        return None, report
+    checker = _Checker(draft)
+    book = checker.book()
+    report = report + Report.of(checker.findings.items)
+    return (book if report.ok else None), report
+
+
+class _Checker:
+    """Checks one draft; each pass notes what it finds and goes on."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.findings = Findings()
+        self.currency = self.read_currency()
+        self.time_zone = self.read_zone()
+        self.binder = Binder(self.findings, ZoneInfo(self.time_zone))
+        self.types = Types(draft.types, self.findings, self.binder, self.currency)
+        self.parameters: list[Parameter] = []
+        self.inputs: list[Field] = []
+        self.outputs: dict[str, tuple[Field, ...]] = {}
+        self.policies: dict[str, tuple[HitPolicy, Aggregation | None]] = {}
+        self.values: dict[str, DerivedValue] = {}
+        self.row_ids: dict[str, Span] = {}
+
+    def error(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
+        self.findings.error(code, message, span, help_text)
+
+    # The head
+
+    def read_currency(self) -> str:
+        word = self.draft.currency
+        if word is None:
+            return ""
+        if not _CURRENCY.match(word.text):
+            self.error(Code.BAD_VALUE, f"the currency is `{word.text[:20]}`", word.span, "an ISO 4217 code such as `CNY`")
+            return "XXX"
+        return word.text
+
+    def read_zone(self) -> str:
+        word = self.draft.time_zone
+        if word is None:
+            return DEFAULT_ZONE
+        if word.text not in available_timezones():
+            self.error(Code.BAD_VALUE, f"there is no time zone `{word.text[:60]}`", word.span, did_you_mean(word.text, available_timezones()))
+            return DEFAULT_ZONE
+        return word.text
+
+    def read_documents(self) -> tuple[int, ...]:
+        numbers = []
+        for word in self.draft.documents:
+            if word.text.isascii() and word.text.isdigit():
+                numbers.append(int(word.text[:6]))
+            else:
+                self.error(Code.BAD_VALUE, f"a document is a number, this is `{word.text[:40]}`", word.span)
+        return tuple(numbers)
+
+    def effective(self, draft: DraftEffective | None) -> Effective:
+        if draft is None:
+            return ALWAYS
+        start, end = self.day(draft.start), self.day(draft.end)
+        if start and end and end < start:
+            self.error(Code.BAD_DATES, f"it would end ({end}) before it begins ({start})", draft.span)
+            return ALWAYS
+        return Effective(start, end)
+
+    def day(self, word: Scalar | None) -> date | None:
+        if word is None:
+            return None
+        try:
+            return parse_date(word.text)
+        except ValueError as e:
+            self.error(Code.BAD_DATES, str(e), word.span, "write a date as `2026-03-25`")
+            return None
+
+    def clauses(self, words: tuple[Scalar, ...]) -> tuple[str, ...]:
+        for word in words:
+            if not _CLAUSE.match(word.text):
+                self.error(Code.BAD_VALUE, f"`{word.text[:40]}` is not a clause number", word.span, "such as `12.2.1`")
+        return tuple(w.text for w in words)
+
+    # Passes
+
+    def book(self) -> Book | None:
+        d = self.draft
+        self.unique_names()
+        self.parameters = [p for p in (self.parameter(p) for p in d.parameters) if p]
+        self.inputs = [f for f in (self.types.field(f) for f in d.inputs) if f]
+        for decision in d.decisions:
+            self.outputs[decision.name] = tuple(f for f in (self.types.field(o) for o in decision.outputs) if f)
+            self.policies[decision.name] = self.hit_policy(decision)
+            if not decision.outputs:
+                self.error(Code.MISSING_OUTPUT, f"decision `{decision.name}` has no outputs", decision.name_span)
+        scope = self.scope()
+        order = self.order()
+        decisions: dict[str, Decision] = {}
+        for name in order:
+            value = next((v for v in d.values if v.name == name), None)
+            if value is not None:
+                made = self.value(value, scope)
+                if made is not None:
+                    self.values[name] = made
+                    scope = scope.with_names([Ref(name, Role.VALUE, made.kind)])
+                continue
+            draft_decision = next(x for x in d.decisions if x.name == name)
+            made_decision = self.decision(draft_decision, scope)
+            if made_decision is not None:
+                decisions[name] = made_decision
+        if any(f.severity is Severity.ERROR for f in self.findings.items):
+            return None
+        self.unused(decisions)
+        text = d.source.text
+        return Book(
+            name=d.policy.text,
+            title=text_of(d.title),
+            documents=self.read_documents(),
+            currency=self.currency,
+            time_zone=self.time_zone,
+            effective=self.effective(d.effective),
+            parameters=tuple(self.parameters),
+            inputs=tuple(self.inputs),
+            values=tuple(self.values.values()),
+            decisions=tuple(decisions.values()),
+            source=d.source,
+            version=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        )
+
+    def unique_names(self) -> None:
+        """Names of parameters, inputs, values and decisions share one space."""
+        seen: dict[str, tuple[str, Span]] = {}
+        d = self.draft
+        named: list[tuple[str, str, Span]] = [("parameter", p.name, p.name_span) for p in d.parameters]
+        named += [("input", i.name, i.name_span) for i in d.inputs]
+        named += [("value", v.name, v.name_span) for v in d.values]
+        named += [("decision", x.name, x.name_span) for x in d.decisions]
+        for what, name, span in named:
+            if name in seen:
+                other, at = seen[name]
+                self.error(Code.DUPLICATE_NAME, f"the {what} `{name}` has the name of the {other} on line {at.line}", span)
+            seen.setdefault(name, (what, span))
+
+    def parameter(self, draft: DraftParameter) -> Parameter | None:
+        what = f"parameter `{draft.name}`"
+        clauses = self.clauses(draft.clauses)
+        if not clauses and not draft.set_by_company:
+            self.error(Code.MISSING_CLAUSE, f"{what} has neither `clause` nor `set_by: company`", draft.name_span, "every figure comes from a clause or is marked as the company's")
+        kind = self.types.kind(draft.type) if draft.type else self.inferred(draft)
+        if kind is None:
+            return None
+        values: list[DatedValue] = []
+        for dated in draft.values:
+            constant = self.binder.constant(dated.value, kind, what)
+            effective = self.effective(dated.effective)
+            if constant is not None:
+                values.append(DatedValue(effective=effective, value=constant.value, span=dated.span))
+        return Parameter(
+            name=draft.name,
+            kind=kind,
+            title=text_of(draft.title),
+            unit=draft.unit,
+            clauses=clauses,
+            set_by_company=draft.set_by_company,
+            reading=text_of(draft.reading),
+            values=self.in_turn(values, what),
+            span=draft.name_span,
+        )
+
+    def inferred(self, draft: DraftParameter) -> Kind | None:
+        """Take the kind of a parameter from its values."""
+        kind: Kind | None = None
+        for dated in draft.values:
+            formula = self.binder.expression(dated.value, Scope({}))
+            if formula is None:
+                return None
+            merged = formula.kind if kind is None else k.merge(kind, formula.kind)
+            if merged is None or (merged.base is Base.LIST and merged.element is None) or merged.base is Base.NULL:
+                self.error(Code.WRONG_TYPE, f"parameter `{draft.name}` does not show its type", dated.value.span, "add `type: ..`")
+                return None
+            kind = merged
+        return kind
+
+    def in_turn(self, values: list[DatedValue], what: str) -> tuple[DatedValue, ...]:
+        """Let each dated value hold until the next; note overlaps."""
+        ordered = sorted(values, key=lambda v: v.effective.start or date.min)
+        out: list[DatedValue] = []
+        for value, following in zip(ordered, [*ordered[1:], None], strict=True):
+            effective = value.effective
+            if following is not None:
+                next_start = following.effective.start
+                if next_start is None or next_start == effective.start:
+                    self.error(Code.BAD_DATES, f"two values of {what} begin on the same day", following.span)
+                    continue
+                if effective.end is None:
+                    effective = Effective(effective.start, next_start - timedelta(days=1))
+                elif effective.end >= next_start:
+                    self.error(Code.BAD_DATES, f"two values of {what} hold on {next_start}", following.span)
+            out.append(DatedValue(effective=effective, value=value.value, span=value.span))
+        return tuple(out)
+
+    def hit_policy(self, draft: DraftDecision) -> tuple[HitPolicy, Aggregation | None]:
+        word = draft.hit_policy
+        if word is None:
+            return HitPolicy.UNIQUE, None
+        first, _, second = " ".join(word.text.replace("_", " ").split()).partition(" ")
+        whole = word.text.replace(" ", "_")
+        options = [p.value for p in HitPolicy] + [f"collect {a.value}" for a in Aggregation]
+        if whole in {p.value for p in HitPolicy}:
+            policy, aggregation = HitPolicy(whole), None
+        elif first == "collect" and second in {a.value for a in Aggregation}:
+            policy, aggregation = HitPolicy.COLLECT, Aggregation(second)
+        else:
+            self.error(Code.HIT_POLICY, f"there is no hit policy `{word.text[:40]}`", word.span, did_you_mean(word.text, options))
+            return HitPolicy.UNIQUE, None
+        outputs = self.outputs[draft.name]
+        if policy in (HitPolicy.PRIORITY, HitPolicy.OUTPUT_ORDER) and not any(o.kind.base is Base.ENUM for o in outputs):
+            self.error(Code.HIT_POLICY, f"`{policy.value}` needs an output of type enum, whose values give the order", word.span)
+        if aggregation is Aggregation.COUNT and (len(outputs) != 1 or outputs[0].kind.base is not Base.INTEGER):
+            self.error(Code.HIT_POLICY, "`collect count` needs exactly one output, an integer", word.span)
+        if aggregation in (Aggregation.SUM, Aggregation.MIN, Aggregation.MAX):
+            able = [o for o in outputs if aggregation.applies_to(o)]
+            if not able:
+                self.error(Code.HIT_POLICY, f"`{word.text}` needs an output that can be aggregated, such as money", word.span)
+        return policy, aggregation
+
+    def scope(self) -> Scope:
+        refs = [Ref(p.name, Role.PARAMETER, p.kind) for p in self.parameters]
+        refs += [Ref(i.name, Role.INPUT, i.kind) for i in self.inputs]
+        for draft in self.draft.decisions:
+            for output in self.outputs[draft.name]:
+                refs.append(Ref(f"{draft.name}.{output.name}", Role.OUTPUT, self.seen_kind(draft, output)))
+        refs += [Ref("as_of", Role.BUILT_IN, k.DATE), Ref("now", Role.BUILT_IN, k.DATETIME)]
+        return Scope({r.name: r for r in refs})
+
+    def seen_kind(self, draft: DraftDecision, output: Field) -> Kind:
+        """The kind of an output as other decisions see it."""
+        policy, aggregation = self.policies[draft.name]
+        if aggregation is not None and aggregation.applies_to(output):
+            return output.kind
+        return k.list_of(output.kind) if policy.multi or draft.for_each else output.kind
+
+    def order(self) -> tuple[str, ...]:
+        """Order values and decisions by what they need; note cycles."""
+        d = self.draft
+        own = {v.name for v in d.values} | {x.name for x in d.decisions}
+        spans = {v.name: v.name_span for v in d.values} | {x.name: x.name_span for x in d.decisions}
+        needs: dict[str, set[str]] = {}
+        for value in d.values:
+            needs[value.name] = {parts[0] for parts in names_in(value.formula)} & own
+        for decision in d.decisions:
+            local = {v.name for v in decision.values}
+            names: set[str] = set()
+            for value in decision.values:
+                names |= {p[0] for p in names_in(value.formula)}
+            if decision.for_each:
+                names |= {p[0] for p in names_in(decision.for_each.words)}
+                local.add(decision.for_each.key.text)
+            for row in (*decision.rows, *([decision.default] if decision.default else [])):
+                for entry in row.when:
+                    names.add(entry.key.text.split(".")[0])
+                    names |= {p[0] for p in names_in(entry.words, test=True)}
+                for entry in row.then:
+                    names |= {p[0] for p in names_in(entry.words)}
+            # An enum value in a row may look like a name of the book: only what resolves counts, and that is decided when bound.
+            needs[decision.name] = ((names & own) - local) - self.only_enum_values(decision, names & own)
+        order, cycles = in_order(needs)
+        for cycle in cycles:
+            self.error(Code.CYCLE, f"these need each other: {' -> '.join(cycle)}", spans[cycle[0]], "a decision can use only what is decided before it")
+        return tuple(n for n in order if n in spans)
+
+    def only_enum_values(self, decision: DraftDecision, names: set[str]) -> set[str]:
+        enum_values = {v for o in self.outputs[decision.name] for v in _enum_names(o.kind)}
+        enum_values |= {v for i in self.inputs for v in _enum_names(i.kind)}
+        mentioned = set()
+        for row in decision.rows:
+            for entry in (*row.when, *row.then):
+                mentioned |= {p[0] for p in names_in(entry.words, test=entry in row.when) if len(p) > 1}
+                mentioned.add(entry.key.text.split(".")[0])
+        return {x for x in names if x in enum_values and x not in mentioned and x in {dd.name for dd in self.draft.decisions}}
+
+    def value(self, draft: DraftValue, scope: Scope) -> DerivedValue | None:
+        formula = self.binder.expression(draft.formula, scope)
+        if formula is None:
+            return None
+        if formula.kind.base is Base.NULL:
+            self.error(Code.WRONG_TYPE, f"value `{draft.name}` is always null", draft.formula.span)
+        return DerivedValue(name=draft.name, formula=formula, title=text_of(draft.title), unit=draft.unit, text=draft.formula.text, span=draft.name_span)
+
+    # One decision
+
+    def decision(self, draft: DraftDecision, scope: Scope) -> Decision | None:
+        outputs = self.outputs[draft.name]
+        policy, aggregation = self.policies[draft.name]
+        for_each = None
+        if draft.for_each is not None:
+            for_each, scope = self.for_each(draft.for_each, scope)
+        local: dict[str, DerivedValue] = {}
+        local_order, cycles = in_order({v.name: {p[0] for p in names_in(v.formula)} for v in draft.values})
+        for cycle in cycles:
+            self.error(Code.CYCLE, f"these need each other: {' -> '.join(cycle)}", draft.name_span)
+        for name in local_order:
+            found = next(v for v in draft.values if v.name == name)
+            if name in scope.names:
+                self.error(Code.DUPLICATE_NAME, f"the value `{name}` of `{draft.name}` has a name that is taken", found.name_span)
+            made = self.value(found, scope)
+            if made is not None:
+                local[name] = made
+                scope = scope.with_names([Ref(name, Role.VALUE, made.kind)])
+        rows = [self.row(r, draft, outputs, scope, is_default=False) for r in draft.rows]
+        default = self.row(draft.default, draft, outputs, scope, is_default=True) if draft.default else None
+        if not rows and default is None:
+            self.error(Code.MISSING_KEY, f"decision `{draft.name}` has no rows", draft.name_span)
+        decision = Decision(
+            name=draft.name,
+            title=text_of(draft.title),
+            question=text_of(draft.question),
+            hit_policy=policy,
+            aggregation=aggregation,
+            outputs=outputs,
+            rows=tuple(rows),
+            default=default,
+            for_each=for_each,
+            values=tuple(local.values()),
+            uses=_NO_USES,
+            span=draft.name_span,
+            uses_directly=_NO_USES,
+        )
+        return self.with_uses(decision)
+
+    def for_each(self, entry: DraftEntry, scope: Scope) -> tuple[ForEach | None, Scope]:
+        name = entry.key.text
+        if name in scope.names or any(n.startswith(f"{name}.") for n in scope.names):
+            self.error(Code.DUPLICATE_NAME, f"the item `{name}` has a name that is taken", entry.key.span, "such as the singular of the list's name")
+        source = self.binder.expression(entry.words, scope)
+        if source is None:
+            return None, scope
+        if source.kind.base is not Base.LIST or source.kind.element is None:
+            self.error(Code.WRONG_TYPE, f"`for_each` needs a list, `{entry.words.text}` is {article(source.kind)}", entry.words.span)
+            return None, scope
+        item = Ref(name, Role.ITEM, source.kind.element)
+        return ForEach(item=name, source=source, text=entry.words.text), scope.with_names([item])
+
+    def row(self, draft: DraftRow, decision: DraftDecision, outputs: tuple[Field, ...], scope: Scope, *, is_default: bool) -> Row:
+        row_id = draft.id.text
+        if row_id in self.row_ids:
+            self.error(Code.DUPLICATE_NAME, f"the row id `{row_id}` is taken by the row on line {self.row_ids[row_id].line}", draft.id.span)
+        self.row_ids.setdefault(row_id, draft.id.span)
+        clauses = self.clauses(draft.clauses)
+        if not clauses and not draft.set_by_company:
+            self.error(Code.MISSING_CLAUSE, f"row `{row_id}` has neither `clause` nor `set_by: company`", draft.id.span, "every row implements a clause or is marked as the company's")
+        cells = [c for c in (self.cell(e, scope, row_id) for e in draft.when) if c]
+        return Row(
+            id=row_id,
+            clauses=clauses,
+            cells=tuple(cells),
+            outputs=self.row_outputs(draft, decision, outputs, scope),
+            says=text_of(draft.says),
+            reading=text_of(draft.reading),
+            note=text_of(draft.note),
+            set_by_company=draft.set_by_company,
+            effective=self.effective(draft.effective),
+            span=draft.span,
+            is_default=is_default,
+        )
+
+    def cell(self, entry: DraftEntry, scope: Scope, row_id: str) -> Cell | None:
+        key = entry.key.text
+        subject = scope.resolve(tuple(key.split(".")))
+        if subject is None:
+            known = scope.candidates()
+            self.error(Code.UNKNOWN_NAME, f"row `{row_id}` tests `{key[:60]}`, which is not a name in this book", entry.key.span, did_you_mean(key, known))
+            return None
+        test = self.binder.test(entry.words, scope, subject.kind)
+        if test is None:
+            return None
+        return Cell(key=key, subject=subject, test=test, text=" ".join(entry.words.text.split()), span=entry.words.span)
+
+    def row_outputs(self, draft: DraftRow, decision: DraftDecision, outputs: tuple[Field, ...], scope: Scope) -> tuple[OutputEntry, ...]:
+        by_name = {o.name: o for o in outputs}
+        known = [o.name for o in decision.outputs]
+        made: dict[str, OutputEntry] = {}
+        for entry in draft.then:
+            name = entry.key.text
+            if name not in known:
+                self.error(Code.UNKNOWN_NAME, f"`{decision.name}` has no output `{name[:60]}`", entry.key.span, did_you_mean(name, known))
+                continue
+            output = by_name.get(name)
+            formula = self.binder.value(entry.words, scope, output.kind, f"output `{name}`") if output else None
+            if output is None or formula is None:
+                made[name] = OutputEntry(name=name, formula=m.Const(None, k.NULL), text="", span=entry.words.span)
+                continue
+            folded = fold(formula, self.binder.zone)
+            if isinstance(folded, m.Const):
+                if folded.value is None and not output.optional:
+                    self.error(Code.WRONG_TYPE, f"output `{name}` cannot be null", entry.words.span, "add `optional: true` to the output")
+                elif not within(output, folded.value):
+                    self.error(Code.OUT_OF_BOUNDS, f"`{entry.words.text}` is out of the bounds of output `{name}`", entry.words.span)
+            made[name] = OutputEntry(name=name, formula=folded, text=" ".join(entry.words.text.split()), span=entry.words.span)
+        missing = []
+        for output in outputs:
+            if output.name in made:
+                continue
+            if output.required:
+                missing.append(output.name)
+            else:
+                value = output.default if output.has_default else None
+                made[output.name] = OutputEntry(name=output.name, formula=m.Const(value, output.kind), text="", span=draft.id.span)
+        if missing:
+            names = ", ".join(f"`{n}`" for n in missing)
+            self.error(Code.MISSING_OUTPUT, f"row `{draft.id.text}` gives no {names}", draft.then_span if draft.then else draft.id.span, "add it to `then`, or give the output a `default` or `optional: true`")
+        return tuple(made[o.name] for o in outputs if o.name in made)
+
+    # What is used
+
+    def with_uses(self, decision: Decision) -> Decision:
+        formulas: list[m.Formula] = []
+        for row in decision.all_rows:
+            for cell in row.cells:
+                formulas.append(cell.subject)
+                formulas.extend(m.test_formulas(cell.test))
+            formulas.extend(o.formula for o in row.outputs)
+        formulas.extend(v.formula for v in decision.values)
+        if decision.for_each is not None:
+            formulas.append(decision.for_each.source)
+        direct = self.closure(formulas)
+        needed: dict[str, None] = {}
+        inputs, parameters, values = dict.fromkeys(direct.inputs), dict.fromkeys(direct.parameters), dict.fromkeys(direct.values)
+        for name in direct.decisions:
+            required = self.made_uses.get(name)
+            if required is None:
+                continue
+            needed.update(dict.fromkeys(required.decisions))
+            needed[name] = None
+            inputs.update(dict.fromkeys(required.inputs))
+            parameters.update(dict.fromkeys(required.parameters))
+            values.update(dict.fromkeys(required.values))
+        order = {f.name: i for i, f in enumerate(self.inputs)}
+        uses = Uses(
+            inputs=tuple(sorted(inputs, key=lambda n: order.get(n, 0))),
+            parameters=tuple(parameters),
+            values=tuple(values),
+            decisions=tuple(needed),
+        )
+        self.made_uses[decision.name] = uses
+        return Decision(
+            name=decision.name,
+            title=decision.title,
+            question=decision.question,
+            hit_policy=decision.hit_policy,
+            aggregation=decision.aggregation,
+            outputs=decision.outputs,
+            rows=decision.rows,
+            default=decision.default,
+            for_each=decision.for_each,
+            values=decision.values,
+            uses=uses,
+            uses_directly=direct,
+            span=decision.span,
+        )
+
+    @property
+    def made_uses(self) -> dict[str, Uses]:
+        if not hasattr(self, "_uses"):
+            self._uses: dict[str, Uses] = {}
+        return self._uses
+
+    def closure(self, formulas: Iterable[m.Formula]) -> Uses:
+        """Collect what formulas read, through the book's values."""
+        inputs: dict[str, None] = {}
+        parameters: dict[str, None] = {}
+        values: dict[str, None] = {}
+        decisions: dict[str, None] = {}
+        pending = list(formulas)
+        while pending:
+            for ref in m.refs(pending.pop()):
+                match ref.role:
+                    case Role.INPUT:
+                        inputs[ref.name] = None
+                    case Role.PARAMETER:
+                        parameters[ref.name] = None
+                    case Role.OUTPUT:
+                        decisions[ref.name.split(".")[0]] = None
+                    case Role.VALUE if ref.name in self.values and ref.name not in values:
+                        values[ref.name] = None
+                        pending.append(self.values[ref.name].formula)
+                    case _:
+                        pass
+        order = {f.name: i for i, f in enumerate(self.inputs)}
+        return Uses(
+            inputs=tuple(sorted(inputs, key=lambda n: order.get(n, 0))),
+            parameters=tuple(p.name for p in self.parameters if p.name in parameters),
+            values=tuple(v for v in self.values if v in values),
+            decisions=tuple(x.name for x in self.draft.decisions if x.name in decisions),
+        )
+
+    def unused(self, decisions: dict[str, Decision]) -> None:
+        uses = [d.uses for d in decisions.values()]
+        for what, names, used in (
+            ("parameter", [(p.name, p.span) for p in self.parameters], {n for u in uses for n in u.parameters}),
+            ("input", [(i.name, i.span) for i in self.inputs], {n for u in uses for n in u.inputs}),
+            ("value", [(v.name, v.span) for v in self.values.values()], {n for u in uses for n in u.values}),
+        ):
+            for name, span in names:
+                if name not in used:
+                    self.findings.warn(Code.UNUSED, f"no decision uses the {what} `{name}`", span, "remove it, or use it")
+
+
+_NO_USES = Uses(inputs=(), parameters=(), values=(), decisions=())
+
+
+def _enum_names(kind: Kind) -> tuple[str, ...]:
+    element = kind.element if kind.base is Base.LIST and kind.element else kind
+    return element.value_names

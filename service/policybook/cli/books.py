@@ -1,0 +1,68 @@
+"""Books for a command: read from files, and asked in process."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from policybook.check.book import read_book
+from policybook.desk import Desk
+from policybook.diagnostics import Code, Finding, Report, Severity
+from policybook.model.book import Book
+from policybook.source import NOWHERE, Source
+from policybook.store.reload import book_files, make_edition
+from policybook.store.versions import Store
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFile:
+    """One file as read; `book` is None when it has errors."""
+
+    path: Path
+    book: Book | None
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBooks:
+    """What was found in the files asked for."""
+
+    files: tuple[ReadFile, ...]
+    report: Report
+    sources: dict[str, Source]
+
+    @property
+    def books(self) -> dict[str, Book]:
+        return {f.book.name: f.book for f in self.files if f.book}
+
+
+def now() -> datetime:
+    """Return the instant; the one clock of the command line."""
+    return datetime.now(UTC)
+
+
+def read_books(paths: Sequence[Path]) -> ReadBooks:
+    """Read and check every book; all findings of all books."""
+    files: list[ReadFile] = []
+    sources: dict[str, Source] = {}
+    extra: list[Finding] = []
+    first: dict[str, Path] = {}
+    for path in book_files(paths):
+        book, report, source = read_book(path)
+        sources[source.name] = source
+        files.append(ReadFile(path=path, book=book, report=report))
+        if book is not None and (other := first.setdefault(book.name, path)) != path:
+            message = f"{path}: the policy `{book.name}` is also in {other}"
+            extra.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=NOWHERE, help="keep one of the two"))
+    report = Report.of([*(f for r in files for f in r.report), *extra])
+    return ReadBooks(files=tuple(files), report=report, sources=sources)
+
+
+def open_desk(books: Iterable[Book]) -> Desk:
+    """Compile books and return the desk that answers by them."""
+    store = Store()
+    for book in books:
+        store.publish(make_edition(book, now()))
+    return Desk(store, now=now, new_id=lambda: uuid.uuid4().hex)

@@ -1,0 +1,5 @@
+"""`policybook serve`."""
+import click
+@click.command()
+def command() -> None:
+    """Serve."""

@@ -1,0 +1,1 @@
+"""Matched rows to an answer: hit policies, exact outputs, required decisions, trace."""

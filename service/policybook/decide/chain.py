@@ -1,0 +1,195 @@
+"""From facts to the answer of a decision: required decisions first, each table asked once (or once an item)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from policybook.decide.hit_policy import choose
+from policybook.decide.outputs import Outputs, RowOutputs, aggregate
+from policybook.decide.trace import TracePlan, row_verdicts
+from policybook.diagnostics import Code, Finding, Report, Severity
+from policybook.engine.program import Program
+from policybook.errors import FactsError, NotInForceError
+from policybook.model.answer import Item, Outcome, TableTrace, TraceLevel
+from policybook.model.book import Book, Decision, Row
+from policybook.model.evaluate import evaluate
+from policybook.model.functions import ArithmeticFault
+from policybook.source import NOWHERE
+from policybook.values import Value
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one decision came to."""
+
+    outcome: Outcome
+    outputs: Mapping[str, Value]
+    items: list[Item]
+    selected: list[Row]
+    tables: list[TableTrace]
+
+
+class Decider:
+    """Decides by one book. Holds nothing of a request: any number of threads may share it."""
+
+    def __init__(self, book: Book, program: Program) -> None:
+        self.book = book
+        self.program = program
+        self.outputs = {d.name: RowOutputs(book, d) for d in book.decisions}
+        self.plans = {d.name: TracePlan.of(book, d) for d in book.decisions}
+        self._figures: dict[int, dict[str, Value]] = {}
+
+    def figures(self, era: int) -> dict[str, Value]:
+        """Return the parameters in force in an era: name -> value."""
+        found = self._figures.get(era)
+        if found is None:
+            day = self.book.era_day(era)
+            in_force = ((p.name, p.on(day)) for p in self.book.parameters)
+            found = self._figures[era] = {name: dated.value for name, dated in in_force if dated is not None}
+        return found
+
+    def decide(self, decision: Decision, facts: Mapping[str, Value], as_of: date, now: datetime, level: TraceLevel) -> Verdict:
+        """Decide.
+
+        Args:
+            facts: coerced, complete for this decision
+            as_of: the day whose figures and rows apply
+            now: the instant, UTC
+        Raises:
+            NotInForceError: the book, or a figure that is needed, is not in force on that day
+            ConflictError: rows conflict under the hit policy
+            FactsError: a formula has no result for these facts
+            EngineError: the engine refused
+        """
+        book = self.book
+        self.check_in_force(decision, as_of)
+        era = book.era(as_of)
+        env: dict[str, Value] = {**self.figures(era), **facts, "as_of": as_of, "now": now}
+        tables: list[TableTrace] = []
+        try:
+            for name in decision.uses.decisions:
+                required = book.decision_by_name[name]
+                verdict = self.table(required, env, era, level)
+                tables.extend(verdict.tables)
+                self.publish(required, verdict, env)
+            result = self.table(decision, env, era, level)
+        except ArithmeticFault as e:
+            finding = Finding(
+                code=Code.FACT_ARITHMETIC,
+                severity=Severity.ERROR,
+                message=f"with these facts a formula of `{book.name}.{decision.name}` has no result: {e}",
+                span=NOWHERE,
+                path="facts",
+            )
+            raise FactsError(Report((finding,))) from None
+        result.tables[:0] = tables
+        return result
+
+    def check_in_force(self, decision: Decision, as_of: date) -> None:
+        book = self.book
+        if not book.effective.covers(as_of):
+            span = f"from {book.effective.start or 'always'} to {book.effective.end or 'further notice'}"
+            raise NotInForceError(book.name, as_of.isoformat(), f"policy `{book.name}` is not in force on {as_of}; it is {span}")
+        for name in decision.uses.parameters:
+            parameter = book.parameter_by_name[name]
+            if parameter.on(as_of) is None:
+                raise NotInForceError(f"{book.name}.{name}", as_of.isoformat(), f"`{book.name}` gives no value of `{name}` for {as_of}")
+
+    def publish(self, decision: Decision, verdict: Verdict, env: dict[str, Value]) -> None:
+        """Let later decisions see the outputs: single values, aggregates, or lists."""
+        how = decision.aggregation
+        for output in decision.outputs:
+            name = f"{decision.name}.{output.name}"
+            if how is not None and how.applies_to(output):
+                env[name] = verdict.outputs[output.name]
+            elif decision.for_each is not None and not decision.hit_policy.multi:
+                env[name] = self.by_item(verdict, output.name, len(env[_COUNT]))  # type: ignore[arg-type]
+            elif decision.hit_policy.multi or decision.for_each is not None:
+                env[name] = tuple(i.outputs[output.name] for i in verdict.items)
+            else:
+                env[name] = verdict.outputs.get(output.name)
+        env.pop(_COUNT, None)
+
+    @staticmethod
+    def by_item(verdict: Verdict, output: str, count: int) -> tuple[Value, ...]:
+        column: list[Value] = [None] * count
+        for item in verdict.items:
+            column[item.item_number - 1] = item.outputs[output]
+        return tuple(column)
+
+    def table(self, decision: Decision, env: dict[str, Value], era: int, level: TraceLevel) -> Verdict:
+        """Ask one table; leaves the book's values that it uses in `env`."""
+        zone = self.book.zone
+        for name in decision.uses_directly.values:
+            if name not in env:
+                env[name] = evaluate(self.book.value_by_name[name].formula, env, zone)
+        multi = decision.hit_policy.multi
+        if decision.for_each is None:
+            verdict = self.once(decision, env, era, level, 0)
+        else:
+            source = evaluate(decision.for_each.source, env, zone) or ()
+            verdict = Verdict(Outcome.DECIDED, {}, [], [], [])
+            for number, item in enumerate(source, 1):
+                inner = {**env, decision.for_each.item: item}
+                one = self.once(decision, inner, era, level, number)
+                verdict.items.extend(one.items)
+                verdict.selected.extend(one.selected)
+                verdict.tables.extend(one.tables)
+            env[_COUNT] = tuple(source)
+        if decision.aggregation is not None:
+            how = decision.aggregation
+            verdict.outputs = {o.name: aggregate(how, o, [i.outputs[o.name] for i in verdict.items]) for o in decision.outputs if how.applies_to(o)}
+        if multi:
+            verdict.outcome = Outcome.DECIDED
+        return verdict
+
+    def once(self, decision: Decision, env: dict[str, Value], era: int, level: TraceLevel, number: int) -> Verdict:
+        """Ask a table for one set of facts, or for one item."""
+        zone = self.book.zone
+        for value in decision.values:
+            env[value.name] = evaluate(value.formula, env, zone)
+        grid = self.program.grid(decision.name, era)
+        cell = grid.cell(env)
+        matched = self.program.match(decision.name, era, cell)
+        rows = grid.rows
+        row_outputs = self.outputs[decision.name]
+        made: dict[int, Outputs] = {}
+
+        def outputs_of(index: int) -> Outputs:
+            if index not in made:
+                made[index] = row_outputs.of(rows[index], env)
+            return made[index]
+
+        chosen = choose(f"{self.book.name}.{decision.name}", decision, matched, rows, outputs_of)
+        default = decision.default
+        if chosen:
+            selected = [rows[i] for i in chosen]
+            results: list[Outputs] = [outputs_of(i) for i in chosen]
+        elif default is not None:
+            selected, results = [default], [row_outputs.of(default, env)]
+        else:
+            selected, results = [], []
+        single = not decision.hit_policy.multi
+        outputs: Mapping[str, Any] = results[0] if single and results and number == 0 else {}
+        items = [] if single and number == 0 else [Item(row=r, item_number=number, outputs=o) for r, o in zip(selected, results, strict=True)]
+        tables: list[TableTrace] = []
+        if level is not TraceLevel.NONE:
+            plan = self.plans[decision.name]
+            tables.append(
+                TableTrace(
+                    decision=decision,
+                    item_number=number,
+                    inputs=plan.inputs(env),
+                    parameters=plan.parameters(self.book, era),
+                    rows=row_verdicts(decision, grid, cell, matched, chosen, env, zone, full=level is TraceLevel.FULL),
+                    outputs=results[0] if single and results else {},
+                )
+            )
+        return Verdict(Outcome.DECIDED if selected else Outcome.NO_MATCH, outputs, items, selected, tables)
+
+
+# Not a name that a book can hold: how many items the last table over a list had.
+_COUNT = "#items"

@@ -1,0 +1,132 @@
+"""Why: what a table looked at and what became of each row, read off the very run that answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from policybook.cells.grid import Grid
+from policybook.errors import EngineError
+from policybook.model import formula as m
+from policybook.model.answer import CellVerdict, NamedValue, RowVerdict, UsedParameter, Verdict
+from policybook.model.book import Book, Decision, HitPolicy
+from policybook.model.evaluate import evaluate
+from policybook.model.formula import Ref, Role
+from policybook.model.kinds import NO_TEXT, Kind, Text
+from policybook.values import Value
+
+
+@dataclass(frozen=True)
+class TracePlan:
+    """What to show of one table, prepared once: (name, kind, title, unit) of each value it looks at."""
+
+    shown: tuple[tuple[str, Kind, Text, str], ...]
+    decision: Decision
+    _parameters: dict[int, tuple[UsedParameter, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, book: Book, decision: Decision) -> TracePlan:
+        """Prepare the plan of a decision."""
+        shown: dict[str, tuple[Kind, Text, str]] = {}
+        for name in decision.uses_directly.inputs:
+            declared = book.input_by_name[name]
+            shown[name] = (declared.kind, declared.title, declared.unit)
+        for name in decision.uses_directly.values:
+            value = book.value_by_name[name]
+            shown[name] = (value.kind, value.title, value.unit)
+        for ref in _refs(book, decision):
+            if ref.role is Role.OUTPUT:
+                required, _, output_name = ref.name.partition(".")
+                output = book.decision_by_name[required].output(output_name)
+                shown[ref.name] = (ref.kind, output.title if output else NO_TEXT, output.unit if output else "")
+            elif ref.role in (Role.ITEM, Role.BUILT_IN):
+                shown[ref.name] = (ref.kind, NO_TEXT, "")
+        for local in decision.values:
+            shown[local.name] = (local.kind, local.title, local.unit)
+        return cls(tuple((n, *rest) for n, rest in shown.items()), decision)
+
+    def inputs(self, env: Mapping[str, Value]) -> tuple[NamedValue, ...]:
+        """Return what the table looked at."""
+        return tuple(NamedValue(name=n, kind=kind, title=title, unit=unit, value=env.get(n)) for n, kind, title, unit in self.shown)
+
+    def parameters(self, book: Book, era: int) -> tuple[UsedParameter, ...]:
+        """Return the figures that the table uses, as they stand in an era."""
+        found = self._parameters.get(era)
+        if found is None:
+            day = book.era_day(era)
+            used = []
+            for name in self.decision.uses_directly.parameters:
+                parameter = book.parameter_by_name[name]
+                dated = parameter.on(day)
+                if dated is not None:
+                    used.append(UsedParameter(parameter=parameter, value=dated.value, since=dated.effective.start))
+            found = self._parameters[era] = tuple(used)
+        return found
+
+
+def _refs(book: Book, decision: Decision) -> list[Ref]:
+    formulas: list[m.Formula] = [v.formula for v in decision.values]
+    formulas += [book.value_by_name[v].formula for v in decision.uses_directly.values]
+    for row in decision.all_rows:
+        for cell in row.cells:
+            formulas.append(cell.subject)
+            formulas.extend(m.test_formulas(cell.test))
+        formulas.extend(o.formula for o in row.outputs)
+    return [r for f in formulas for r in m.refs(f)]
+
+
+def row_verdicts(
+    decision: Decision,
+    grid: Grid,
+    cell: tuple[int, ...],
+    matched: tuple[int, ...],
+    chosen: tuple[int, ...],
+    env: Mapping[str, Value],
+    zone: ZoneInfo,
+    *,
+    full: bool,
+) -> tuple[RowVerdict, ...]:
+    """Say what became of each row.
+
+    Args:
+        full: every row in force with its cells; else only those that matched
+    Raises:
+        EngineError: the cells of a row say otherwise than the engine did
+    """
+    selected, hit = frozenset(chosen), frozenset(matched)
+    default = decision.default
+    out: list[RowVerdict] = []
+    if not full:
+        for i in matched:
+            out.append(RowVerdict(row=grid.rows[i], verdict=Verdict.SELECTED if i in selected else Verdict.OUTRANKED))
+        if not matched and default is not None:
+            out.append(RowVerdict(row=default, verdict=Verdict.SELECTED))
+        return tuple(out)
+    decided_at = chosen[0] if chosen and decision.hit_policy is HitPolicy.FIRST else None
+    for i, row in enumerate(grid.rows):
+        if grid.row_passed(i, cell) != (i in hit):
+            raise EngineError(f"the engine and the cells of row `{row.id}` of `{decision.name}` disagree on {cell}")
+        if i in selected:
+            verdict = Verdict.SELECTED
+        elif i in hit:
+            verdict = Verdict.OUTRANKED
+        elif decided_at is not None and i > decided_at:
+            verdict = Verdict.NOT_REACHED
+        else:
+            verdict = Verdict.NOT_MATCHED
+        cells = tuple(
+            CellVerdict(
+                key=c.key,
+                test=c.text,
+                kind=c.subject.kind,
+                actual=evaluate(c.subject, env, zone),
+                passed=grid.cell_passed(i, j, cell),
+                span=c.span,
+            )
+            for j, c in enumerate(row.cells)
+        )
+        out.append(RowVerdict(row=row, verdict=verdict, cells=cells))
+    if default is not None:
+        out.append(RowVerdict(row=default, verdict=Verdict.NOT_REACHED if matched else Verdict.SELECTED))
+    return tuple(out)

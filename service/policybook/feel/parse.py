@@ -1,0 +1,271 @@
+"""Text to tree, by the grammar in grammar.lark."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, v_args
+from lark.exceptions import VisitError
+
+from policybook.feel import nodes as n
+from policybook.values import parse_date, parse_duration, parse_number, parse_period, parse_time
+
+MAX_LENGTH = 4000
+# LIMIT: the tree is walked recursively; deeper text is not something a person wrote.
+MAX_DEPTH = 40
+
+
+class FeelError(ValueError):
+    """The text is not in the language; offsets count characters of the text."""
+
+    def __init__(self, message: str, start: int, end: int, help_text: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.help = help_text
+
+
+def _unescape(text: str) -> str:
+    out: list[str] = []
+    chars = iter(text)
+    for c in chars:
+        if c != "\\":
+            out.append(c)
+            continue
+        escaped = next(chars, "")
+        out.append({"n": "\n", "t": "\t"}.get(escaped, escaped))
+    return "".join(out)
+
+
+@v_args(meta=True)
+class _Builder(Transformer[Token, Any]):
+    """Turns parse nodes into our trees."""
+
+    def _at(self, meta: Any) -> dict[str, int]:
+        if meta.empty:
+            return {}
+        return {"start": meta.start_pos, "end": meta.end_pos}
+
+    def any_test(self, meta: Any, _: list[Any]) -> n.Test:
+        return n.AnyTest(**self._at(meta))
+
+    def single(self, meta: Any, c: list[Any]) -> n.Test:
+        return c[0]  # type: ignore[no-any-return]
+
+    def one_of(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.OneOfTest(tuple(c), **self._at(meta))
+
+    def equal_test(self, meta: Any, c: list[Any]) -> n.Test:
+        if isinstance(c[0], n.Null):
+            return n.NullTest(**self._at(meta))
+        return n.EqualTest(c[0], **self._at(meta))
+
+    def compare_test(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.CompareTest(str(c[0]), c[1], **self._at(meta))
+
+    def interval_test(self, meta: Any, c: list[Any]) -> n.Test:
+        _, low, high, close = c
+        return n.IntervalTest(low, high, False, close == "]", **self._at(meta))
+
+    def interval_from_test(self, meta: Any, c: list[Any]) -> n.Test:
+        low, high, close = c
+        return n.IntervalTest(low, high, True, close == "]", **self._at(meta))
+
+    def none_of(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.NoneOfTest(tuple(c[1:-1]), **self._at(meta))
+
+    def contains_one(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.ContainsTest(True, (c[0],), **self._at(meta))
+
+    def contains_any(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.ContainsTest(False, tuple(c[1:-1]), **self._at(meta))
+
+    def contains_all(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.ContainsTest(True, tuple(c[1:-1]), **self._at(meta))
+
+    def in_test(self, meta: Any, c: list[Any]) -> n.Test:
+        return n.InTest(c[0], **self._at(meta))
+
+    def if_(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.If(c[0], c[1], c[2], **self._at(meta))
+
+    def or_(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Logic("or", c[0], c[1], **self._at(meta))
+
+    def and_(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Logic("and", c[0], c[1], **self._at(meta))
+
+    def not_(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Not(c[1], **self._at(meta))
+
+    def compare(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Comparison(str(c[1]), c[0], c[2], **self._at(meta))
+
+    def member(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Member(c[0], c[1], **self._at(meta))
+
+    def arithmetic(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Arithmetic(str(c[1]), c[0], c[2], **self._at(meta))
+
+    def negation(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Negation(c[1], **self._at(meta))
+
+    def percent(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Number(parse_number(c[0][:-1].strip()) / 100, True, **self._at(meta))
+
+    def number(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Number(parse_number(c[0]), False, **self._at(meta))
+
+    def string(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.String(_unescape(c[0][1:-1]), **self._at(meta))
+
+    def datetime(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Temporal(str(c[0]), **self._at(meta))
+
+    def date(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Temporal(parse_date(c[0]), **self._at(meta))
+
+    def time(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Temporal(parse_time(c[0]), **self._at(meta))
+
+    def duration(self, meta: Any, c: list[Any]) -> n.Expr:
+        text = str(c[0])
+        before_time = text.partition("T")[0]
+        if "Y" in before_time or "M" in before_time:
+            return n.Temporal(parse_period(text), **self._at(meta))
+        return n.Temporal(parse_duration(text), **self._at(meta))
+
+    def true(self, meta: Any, _: list[Any]) -> n.Expr:
+        return n.Boolean(True, **self._at(meta))
+
+    def false(self, meta: Any, _: list[Any]) -> n.Expr:
+        return n.Boolean(False, **self._at(meta))
+
+    def null(self, meta: Any, _: list[Any]) -> n.Expr:
+        return n.Null(**self._at(meta))
+
+    def name(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.Name(tuple(map(str, c)), **self._at(meta))
+
+    def call(self, meta: Any, c: list[Any]) -> n.Expr:
+        arguments = tuple(a for a in c[2:-1] if a is not None)
+        return n.Call(str(c[0]), arguments, **self._at(meta))
+
+    def list_of(self, meta: Any, c: list[Any]) -> n.Expr:
+        return n.ListOf(tuple(a for a in c[:-1] if a is not None), **self._at(meta))
+
+    def group(self, meta: Any, c: list[Any]) -> n.Expr:
+        return c[1]  # type: ignore[no-any-return]
+
+
+_PARSER = Lark(
+    (resources.files(__package__) / "grammar.lark").read_text(encoding="utf-8"),
+    parser="lalr",
+    start=["tests", "expression"],
+    propagate_positions=True,
+    maybe_placeholders=True,
+)
+_BUILDER = _Builder()
+
+
+def _check_depth(text: str) -> None:
+    depth = worst = 0
+    for i, c in enumerate(text):
+        if c in "([":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise FeelError(f"brackets are nested more than {MAX_DEPTH} deep", i, i + 1)
+            worst = max(worst, depth)
+        elif c in ")]":
+            depth -= 1
+    # `- - - x` and `if` chains nest without brackets.
+    if text.count("-") > 20 * MAX_DEPTH or text.count("if ") > MAX_DEPTH or text.count("+") + text.count("*") > 10 * MAX_DEPTH:
+        raise FeelError("the expression is too long", 0, len(text), "name its parts under `values`")
+
+
+def _parse(text: str, start: str) -> Any:
+    if len(text) > MAX_LENGTH:
+        raise FeelError(f"an expression may have at most {MAX_LENGTH:,} characters", 0, 1)
+    _check_depth(text)
+    try:
+        return _BUILDER.transform(_PARSER.parse(text, start=start))
+    except UnexpectedCharacters as e:
+        at = e.pos_in_stream
+        raise FeelError(f"`{text[at]}` does not belong here", at, at + 1, _hint(text, at)) from None
+    except UnexpectedEOF:
+        raise FeelError("the text ends too early", max(0, len(text) - 1), len(text)) from None
+    except UnexpectedToken as e:
+        token = e.token
+        if token.type == "$END":
+            raise FeelError("the text ends too early", max(0, len(text) - 1), len(text), _expected(e)) from None
+        at = token.start_pos or 0
+        raise FeelError(f"`{token}` does not belong here", at, at + len(token), _hint(text, at) or _expected(e)) from None
+    except VisitError as e:
+        raise FeelError(str(e.orig_exc), 0, len(text)) from None
+    except RecursionError:
+        raise FeelError("the expression is nested too deep", 0, len(text)) from None
+
+
+def _hint(text: str, at: int) -> str:
+    rest = text[at:]
+    if rest.startswith(("==",)) or (rest.startswith("=") and at == 0):
+        return "for equality write the value alone"
+    if rest.startswith("'"):
+        return 'text stands in double quotes: "..."'
+    if rest.startswith(("&&", "||", "!")):
+        return "write `and`, `or`, `not(..)`"
+    if rest[:1] in "（），＜＞；：" and rest:
+        return "this is a full-width character; write the half-width one"
+    if rest.startswith("$") or rest.startswith("¥"):
+        return "write an amount without its currency sign; the book states the currency"
+    if rest.startswith(("≤", "≥", "≠")):
+        return "write `<=`, `>=`, `not(..)`"
+    return ""
+
+
+_WORDS = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": 'a "text"',
+    "DATE": "a date",
+    "CLOSE": "`)`",
+    "OPEN": "`(`",
+    "SQUARE": "`]`",
+    "COMMA": "`,`",
+    "COMPARE": "a comparison",
+    "$END": "the end",
+    "__ANON_0": "`..`",
+    "ELSE": "`else`",
+    "THEN": "`then`",
+    "MINUS": "`-`",
+}
+
+
+def _expected(e: UnexpectedToken) -> str:
+    names = sorted({_WORDS[t] for t in (e.expected or ()) if t in _WORDS})
+    return f"expected here: {', '.join(names)}" if names else ""
+
+
+@lru_cache(maxsize=65536)
+def parse_test(text: str) -> n.Test:
+    """Read a unary test.
+
+    Raises:
+        FeelError: not in the language
+    """
+    result: n.Test = _parse(text, "tests")
+    return result
+
+
+@lru_cache(maxsize=65536)
+def parse_expression(text: str) -> n.Expr:
+    """Read an expression.
+
+    Raises:
+        FeelError: not in the language
+    """
+    result: n.Expr = _parse(text, "expression")
+    return result

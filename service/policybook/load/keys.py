@@ -1,0 +1,108 @@
+"""The keys of a book, part by part: one table for the loader and for the published JSON Schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: what it means and in what form it is written."""
+
+    meaning: str
+    form: str
+    required: bool = False
+
+
+TEXT = "text"  # {en: .., zh: ..} or one sentence
+WORD = "word"
+WORDS = "words"  # a word or a list of words
+EXPRESSION = "expression"
+FLAG = "flag"
+COUNT = "count"
+
+EFFECTIVE = {
+    "from": Key("first day in force, ISO 8601", WORD),
+    "to": Key("last day in force, ISO 8601", WORD),
+}
+
+TYPE = {
+    "type": Key("money, number, integer, percent, fraction, boolean, enum, text, date, datetime, time, duration, period, list, record, or a name under `types`", WORD),
+    "title": Key("what a person calls it", TEXT),
+    "unit": Key("what it counts, such as `days`", WORD),
+    "values": Key("of an enum: the allowed values, highest priority first", "enum values"),
+    "of": Key("of a list: what it holds", "type"),
+    "fields": Key("of a record: its fields", "fields"),
+    "min": Key("smallest allowed value, included", EXPRESSION),
+    "max": Key("largest allowed value, included", EXPRESSION),
+    "default": Key("the value when it is not given", EXPRESSION),
+    "optional": Key("true: may be absent or null", FLAG),
+    "max_length": Key("of a text: most characters (1000)", COUNT),
+    "max_items": Key("of a list: most elements (1000)", COUNT),
+    "decimals": Key("of an output: round to so many decimals", COUNT),
+    "rounding": Key("of an output: half_up, half_even, up, down", WORD),
+}
+
+PARAMETER = {
+    "title": Key("what a person calls it", TEXT),
+    "type": Key("its type, when it is not plain from the value", WORD),
+    "value": Key("the figure", EXPRESSION),
+    "values": Key("dated figures: [{from: 2025-01-01, value: 3}, ..]", "dated values"),
+    "unit": Key("what it counts", WORD),
+    "clause": Key("the clause that gives it", WORDS),
+    "set_by": Key("`company`: the written policy leaves it open", WORD),
+    "reading": Key("how an unclear clause was taken, and why", TEXT),
+    "effective": Key("days in force", "effective"),
+    "of": Key("of a list: what it holds", "type"),
+}
+
+DATED = {
+    "from": Key("first day in force", WORD),
+    "to": Key("last day in force; else until the next", WORD),
+    "value": Key("the figure", EXPRESSION, required=True),
+}
+
+VALUE = {
+    "is": Key("the expression", EXPRESSION, required=True),
+    "title": Key("what a person calls it", TEXT),
+    "unit": Key("what it counts", WORD),
+}
+
+ROW = {
+    "id": Key("unique in the book, kebab-case", WORD, required=True),
+    "clause": Key("the written clause or clauses that the row implements", WORDS),
+    "when": Key("input or value -> test; all must pass", "tests"),
+    "then": Key("output -> value or expression", "expressions"),
+    "says": Key("the row in words", TEXT),
+    "reading": Key("how an unclear clause was taken, and why", TEXT),
+    "note": Key("a remark for readers of the book", TEXT),
+    "set_by": Key("`company`: not from the written policy", WORD),
+    "effective": Key("days in force", "effective"),
+}
+
+DEFAULT_ROW = {k: v for k, v in ROW.items() if k not in ("when", "effective")}
+
+DECISION = {
+    "title": Key("what a person calls it", TEXT),
+    "question": Key("the question that it answers", TEXT),
+    "hit_policy": Key("unique, any, first, priority, collect, rule_order, output_order, collect sum, collect min, collect max, collect count", WORD, required=True),
+    "for_each": Key("{item: list}: ask the table once for each element", "pair"),
+    "values": Key("derived values of this decision", "values"),
+    "outputs": Key("what it answers", "fields", required=True),
+    "rules": Key("the rows", "rows", required=True),
+    "default": Key("the row that answers when no other matches", "default row"),
+}
+
+BOOK = {
+    "policy": Key("the book's name, the same as the file's", WORD, required=True),
+    "title": Key("what a person calls it", TEXT, required=True),
+    "source": Key("{document: 12}: which of the written documents", "source"),
+    "currency": Key("ISO 4217; needed when money is used", WORD),
+    "time_zone": Key("IANA name; it says what day it is (Asia/Shanghai)", WORD),
+    "effective": Key("days in force", "effective"),
+    "types": Key("named types", "fields"),
+    "parameters": Key("the figures somebody may want to change", "parameters"),
+    "inputs": Key("the facts that a request may state", "fields"),
+    "values": Key("derived values", "values"),
+    "decisions": Key("the decision tables", "decisions", required=True),
+}

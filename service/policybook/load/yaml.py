@@ -1,0 +1,203 @@
+"""YAML text to a tree of located nodes.
+
+Read from parser events, never through a loader: scalars stay text with their place (no `NO` that is false, no `010` that is
+8), equal keys are refused, and anchors, aliases and tags are refused before they can multiply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import yaml
+
+from policybook.diagnostics import Code, Finding, Severity
+from policybook.source import Source, Span
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 24
+MAX_NODES = 1_000_000
+
+# libyaml itself: PyYAML's parser in Python refuses some plain texts that YAML allows (`{en: May it?, zh: ..}`).
+_LOADER = yaml.CSafeLoader
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A word or sentence; `plain` when it stands without quotes; `content` covers the text inside the quotes."""
+
+    text: str
+    span: Span
+    content: Span
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+    flow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    entries: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    def get(self, key: str) -> Node | None:
+        return next((v for k, v in self.entries if k.text == key), None)
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+class _RefusedError(Exception):
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+
+
+def parse_yaml(source: Source) -> tuple[Node | None, tuple[Finding, ...]]:
+    """Read one document.
+
+    Returns:
+        the tree and findings; no tree when the text is not YAML, empty, or uses what is refused
+    """
+    size = len(source.text.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        message = f"the text has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
+        return None, (_finding(Code.TOO_LARGE, message, _start(source), "split the book by domain"),)
+    builder = _Builder(source)
+    try:
+        tree = builder.read(yaml.parse(source.text, Loader=_LOADER))
+    except _RefusedError as e:
+        return None, (*builder.findings, e.finding)
+    except yaml.MarkedYAMLError as e:
+        return None, (*builder.findings, _syntax(source, e))
+    except yaml.YAMLError as e:
+        return None, (*builder.findings, _unreadable(source, e))
+    except UnicodeEncodeError as e:
+        return None, (_finding(Code.NOT_TEXT, f"the text holds a lone surrogate at character {e.start + 1}", _start(source)),)
+    if tree is None:
+        return None, (_finding(Code.EMPTY, "the file holds no book", _start(source), "begin with `policy: <name>`"),)
+    return tree, tuple(builder.findings)
+
+
+class _Builder:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.findings: list[Finding] = []
+        self.count = 0
+
+    def read(self, events: Iterator[Any]) -> Node | None:
+        tree: Node | None = None
+        documents = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _RefusedError(_finding(Code.YAML_FEATURE, "a file holds one book", self.span(event), "remove the `---`"))
+            elif isinstance(event, yaml.NodeEvent):
+                tree = self.node(event, events, 0)
+        if isinstance(tree, Scalar) and not tree.text and tree.plain:
+            return None
+        return tree
+
+    def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise _RefusedError(_finding(Code.TOO_LARGE, f"the text has more than {MAX_NODES:,} parts", self.span(event)))
+        if depth > MAX_DEPTH:
+            raise _RefusedError(_finding(Code.TOO_LARGE, f"the text is nested more than {MAX_DEPTH} deep", self.span(event)))
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            message = f"`{sign}{event.anchor}`: anchors and aliases are not used in books"
+            raise _RefusedError(_finding(Code.YAML_FEATURE, message, self.span(event), "write the text out, or name it under `types`, `parameters` or `values`"))
+        if event.tag and not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
+            raise _RefusedError(_finding(Code.YAML_FEATURE, f"`{event.tag}`: tags are not used in books", self.span(event), "quote a text that begins with `!`"))
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Node] = []
+            for inner in events:
+                if isinstance(inner, yaml.SequenceEndEvent):
+                    return Sequence(tuple(items), self.span(event, inner), bool(event.flow_style))
+                items.append(self.node(inner, events, depth + 1))
+        return self.mapping(event, events, depth)
+
+    def mapping(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        for inner in events:
+            if isinstance(inner, yaml.MappingEndEvent):
+                return Mapping(tuple(entries.values()), self.span(event, inner))
+            key = self.node(inner, events, depth + 1)
+            value = self.node(next(events), events, depth + 1)
+            if not isinstance(key, Scalar):
+                self.findings.append(_finding(Code.WRONG_SHAPE, "a key must be a word", key.span))
+            elif key.text in entries:
+                first = entries[key.text][0].span
+                message = f"the key `{key.text}` stands twice; first on line {first.line}"
+                self.findings.append(_finding(Code.DUPLICATE_KEY, message, key.span, "keep one of them"))
+            else:
+                entries[key.text] = (key, value)
+        raise AssertionError("the parser closes every mapping")
+
+    def scalar(self, event: Any) -> Scalar:
+        span = self.span(event)
+        plain = not event.style
+        content = span
+        if event.style in ("'", '"') and span.line == span.end_line:
+            content = Span(file=span.file, line=span.line, column=span.column + 1, end_line=span.line, end_column=max(span.column + 1, span.end_column - 1))
+        return Scalar(event.value, span, content, plain)
+
+    def span(self, event: Any, last: Any = None) -> Span:
+        a, b = event.start_mark, (last or event).end_mark
+        return Span(file=self.source.name, line=a.line + 1, column=a.column + 1, end_line=b.line + 1, end_column=b.column + 1)
+
+
+def _finding(code: Code, message: str, span: Span, help_text: str = "") -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, message=message, span=span, help=help_text)
+
+
+def _start(source: Source) -> Span:
+    return Span(file=source.name, line=1, column=1, end_line=1, end_column=1 + min(1, len(source.lines[0])))
+
+
+def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Finding:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return _finding(Code.YAML_SYNTAX, str(error.problem or error), _start(source))
+    line, column = mark.line + 1, mark.column + 1
+    span = Span(file=source.name, line=line, column=column, end_line=line, end_column=column + 1)
+    text = source.lines[mark.line] if mark.line < len(source.lines) else ""
+    problem = (error.problem or "this is not YAML").replace("found character that", "a character that")
+    return _finding(Code.YAML_SYNTAX, f"not YAML: {problem}", span, _syntax_help(text, mark.column))
+
+
+def _syntax_help(line: str, column: int) -> str:
+    before, here = line[:column], line[column : column + 1]
+    if "\t" in before[: len(before) - len(before.lstrip())] or here == "\t":
+        return "indent with spaces; a tab is not allowed"
+    if here in "@`%>|!&*":
+        return f'a test or text that begins with `{here}` needs quotes: "{line[column:].strip()[:40].rstrip("},")}"'
+    stripped = line.strip()
+    if "[" in stripped and ")" in stripped:
+        return 'a half-open interval needs quotes: "[5..10)"'
+    if stripped.count('"') >= 4 or (": \"" in stripped and '",' in stripped):
+        return "a list of texts needs single quotes around it: '\"A\", \"B\"', or a YAML list: [A, B]"
+    if ": >" in stripped:
+        return 'a test that begins with `>` needs quotes: ">= 5"'
+    return "check the indentation, the brackets and the quotes on this line and the one before"
+
+
+def _unreadable(source: Source, error: yaml.YAMLError) -> Finding:
+    position = getattr(error, "position", None)
+    character = getattr(error, "character", None)
+    span = _start(source)
+    if isinstance(position, int):
+        before = source.text[:position]
+        line = before.count("\n") + 1
+        column = position - (before.rfind("\n") + 1) + 1
+        span = Span(file=source.name, line=line, column=column, end_line=line, end_column=column + 1)
+    code = f" (U+{ord(character) if isinstance(character, str) else character:04X})" if character else ""
+    return _finding(Code.NOT_TEXT, f"a control character{code} stands in the text", span, "remove it; YAML holds printable text only")

@@ -1,0 +1,279 @@
+"""A checked book. Made by `check` alone; everything in it is known to be consistent."""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from policybook.model.formula import Formula, Role, Test
+from policybook.model.kinds import Base, Field, Kind, Text
+from policybook.source import Source, Span
+from policybook.values import Value
+
+
+class HitPolicy(enum.Enum):
+    """DMN 1.5, 8.2.8."""
+
+    UNIQUE = "unique"
+    ANY = "any"
+    FIRST = "first"
+    PRIORITY = "priority"
+    COLLECT = "collect"
+    RULE_ORDER = "rule_order"
+    OUTPUT_ORDER = "output_order"
+
+    @property
+    def multi(self) -> bool:
+        return self in (HitPolicy.COLLECT, HitPolicy.RULE_ORDER, HitPolicy.OUTPUT_ORDER)
+
+
+class Aggregation(enum.Enum):
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    COUNT = "count"
+
+    def applies_to(self, output: Field) -> bool:
+        """Tell whether an output of a collect table becomes one value."""
+        match self:
+            case Aggregation.COUNT:
+                return True
+            case Aggregation.SUM:
+                return output.kind.numeric or output.kind.base is Base.DURATION
+            case Aggregation.MIN | Aggregation.MAX:
+                return output.kind.ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Dates in force, both included; None is open."""
+
+    start: date | None = None
+    end: date | None = None
+
+    def covers(self, day: date) -> bool:
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+
+ALWAYS = Effective()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedValue:
+    effective: Effective
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A named figure; `values` do not overlap."""
+
+    name: str
+    kind: Kind
+    title: Text
+    unit: str
+    clauses: tuple[str, ...]
+    set_by_company: bool
+    reading: Text
+    values: tuple[DatedValue, ...]
+    span: Span
+
+    def on(self, day: date) -> DatedValue | None:
+        """Return the value in force on a day."""
+        return next((v for v in self.values if v.effective.covers(day)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedValue:
+    """A named formula of the book, or of one decision (then it may use the item)."""
+
+    name: str
+    formula: Formula
+    title: Text
+    unit: str
+    text: str
+    span: Span
+
+    @property
+    def kind(self) -> Kind:
+        return self.formula.kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One test of a row: `subject` is what the key names."""
+
+    key: str
+    subject: Formula
+    test: Test
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputEntry:
+    name: str
+    formula: Formula
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    id: str
+    clauses: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    outputs: tuple[OutputEntry, ...]
+    says: Text
+    reading: Text
+    note: Text
+    set_by_company: bool
+    effective: Effective
+    span: Span
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEach:
+    """`for_each: {item: list}`."""
+
+    item: str
+    source: Formula
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What a decision reads, directly and through values and required decisions.
+
+    `inputs` in the order of the book; `decisions` in the order in which they must be decided.
+    """
+
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    values: tuple[str, ...]
+    decisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A decision table. `uses_directly` leaves out what only its required decisions use."""
+
+    name: str
+    title: Text
+    question: Text
+    hit_policy: HitPolicy
+    aggregation: Aggregation | None
+    outputs: tuple[Field, ...]
+    rows: tuple[Row, ...]
+    default: Row | None
+    for_each: ForEach | None
+    values: tuple[DerivedValue, ...]
+    uses: Uses
+    uses_directly: Uses
+    span: Span
+
+    def output(self, name: str) -> Field | None:
+        return next((o for o in self.outputs if o.name == name), None)
+
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        return (*self.rows, self.default) if self.default else self.rows
+
+    @property
+    def is_list(self) -> bool:
+        """Whether other decisions see its outputs as lists."""
+        return self.for_each is not None and self.aggregation is None or (self.hit_policy.multi and self.aggregation is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book:
+    """A policy.
+
+    Args:
+        values, decisions: in an order in which each can be computed from those before it
+        version: hex SHA-256 of the text
+    """
+
+    name: str
+    title: Text
+    documents: tuple[int, ...]
+    currency: str
+    time_zone: str
+    effective: Effective
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[Field, ...]
+    values: tuple[DerivedValue, ...]
+    decisions: tuple[Decision, ...]
+    source: Source = field(repr=False)
+    version: str
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def input_by_name(self) -> dict[str, Field]:
+        return {i.name: i for i in self.inputs}
+
+    @cached_property
+    def parameter_by_name(self) -> dict[str, Parameter]:
+        return {p.name: p for p in self.parameters}
+
+    @cached_property
+    def value_by_name(self) -> dict[str, DerivedValue]:
+        return {v.name: v for v in self.values}
+
+    @cached_property
+    def decision_by_name(self) -> dict[str, Decision]:
+        return {d.name: d for d in self.decisions}
+
+    @cached_property
+    def change_dates(self) -> tuple[date, ...]:
+        """The days on which a figure or row comes into force or falls out of it, ascending."""
+        days: set[date] = set()
+        spans = [self.effective, *(v.effective for p in self.parameters for v in p.values)]
+        spans += [r.effective for d in self.decisions for r in d.all_rows]
+        for e in spans:
+            if e.start:
+                days.add(e.start)
+            if e.end and e.end < date.max:
+                days.add(date.fromordinal(e.end.toordinal() + 1))
+        return tuple(sorted(days))
+
+    def era(self, day: date) -> int:
+        """Number the stretch between two change dates that a day falls into, from 0."""
+        return bisect_right(self.change_dates, day)
+
+    def era_day(self, era: int) -> date:
+        """Return a day within an era."""
+        if era == 0:
+            return date.fromordinal(self.change_dates[0].toordinal() - 1) if self.change_dates and self.change_dates[0] > date.min else date.min
+        return self.change_dates[era - 1]
+
+
+BUILT_INS = ("as_of", "now")
+
+__all__ = [
+    "ALWAYS",
+    "BUILT_INS",
+    "Aggregation",
+    "Book",
+    "Cell",
+    "DatedValue",
+    "Decision",
+    "DerivedValue",
+    "Effective",
+    "ForEach",
+    "HitPolicy",
+    "OutputEntry",
+    "Parameter",
+    "Role",
+    "Row",
+    "Uses",
+]

@@ -1,0 +1,219 @@
+"""From files to editions: at the start all or nothing, later the new book or the old one, never half."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from policybook.check.book import read_book
+from policybook.decide.chain import Decider
+from policybook.diagnostics import Code, Finding, Report, Severity
+from policybook.engine.program import Program
+from policybook.engine.selfcheck import self_check
+from policybook.errors import BookError, EngineError
+from policybook.model.book import Book
+from policybook.source import Source, Span
+from policybook.store.versions import Edition, Store
+
+log = logging.getLogger("policybook.reload")
+
+Clock = Callable[[], datetime]
+
+
+def make_edition(book: Book, now: datetime) -> Edition:
+    """Compile a book and compare engine and reference on its boundaries.
+
+    Raises:
+        BookError: a table cannot be compiled
+        EngineError: engine and reference differ
+    """
+    program = Program.of(book)
+    report = program.check()
+    if not report.ok:
+        raise BookError(report, book.name)
+    checked = self_check(book, program)
+    if not checked.report.ok:
+        raise EngineError(f"policy `{book.name}`: {checked.report.errors[0].message}")
+    return Edition(book=book, program=program, decider=Decider(book, program), loaded_at=now)
+
+
+def book_files(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the book files that paths name: a directory stands for the `.yaml` files in it that hold a `policy`."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found.update(dict.fromkeys(p for p in sorted(path.iterdir()) if is_book(p)))
+        else:
+            found[path] = None
+    return tuple(found)
+
+
+def is_book(path: Path) -> bool:
+    """Tell whether a file in the books' folder is a book: `.yaml`, not hidden."""
+    return path.suffix in (".yaml", ".yml") and not path.name.startswith((".", "_")) and path.is_file() and path.name not in _OTHER_FILES
+
+
+# Data that lives beside the books.
+_OTHER_FILES = frozenset({"clauses.yaml", "calendar.yaml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The outcome of reading several files."""
+
+    books: tuple[Book, ...]
+    report: Report
+    sources: dict[str, Source]
+
+
+def read_books(paths: Sequence[Path]) -> Loaded:
+    """Read and check books; all findings of all of them."""
+    books: dict[str, Book] = {}
+    findings: list[Finding] = []
+    sources: dict[str, Source] = {}
+    for path in book_files(paths):
+        book, report, source = read_book(path)
+        sources[source.name] = source
+        findings.extend(report)
+        if book is None:
+            continue
+        if book.name in books:
+            span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
+            message = f"the policy `{book.name}` stands in another file too: {books[book.name].source.name}"
+            findings.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=span))
+        else:
+            books[book.name] = book
+    return Loaded(tuple(books.values()), Report.of(findings), sources)
+
+
+def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
+    """Load books into a new store.
+
+    Raises:
+        BookError: any book is bad, or there is none; nothing is served then
+        EngineError: engine and reference differ
+    """
+    loaded = read_books(paths)
+    report = loaded.report
+    if not loaded.books and report.ok:
+        where = ", ".join(map(str, paths))
+        span = Span(file=where, line=0, column=0, end_line=0, end_column=0)
+        report = Report.of([Finding(code=Code.EMPTY, severity=Severity.ERROR, message=f"there is no book in {where}", span=span, path=where)])
+    if not report.ok:
+        raise BookError(report, "rules")
+    store = Store()
+    for book in loaded.books:
+        store.publish(make_edition(book, now()))
+    return store
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadEvent:
+    """What became of one changed file: `kind` is published, refused or withdrawn."""
+
+    kind: str
+    path: Path
+    policy: str
+    version: str
+    report: Report
+
+
+class Reloader:
+    """Watches a folder and publishes what changes, in a thread of its own.
+
+    A file is read when its content hash changes and has been the same on two looks in a row, so that a half-written file is
+    not taken for a bad one.
+    """
+
+    def __init__(self, store: Store, directory: Path, *, now: Clock, interval_s: float = 1.0) -> None:
+        self.store = store
+        self.directory = directory
+        self.now = now
+        self.interval_s = interval_s
+        self._done: dict[Path, str] = {}
+        self._pending: dict[Path, str] = {}
+        self._policy_of: dict[Path, str] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        for path in book_files([directory]):
+            book, _, _ = read_book(path)
+            if book is not None and book.name in store.policies() and store.edition(book.name).version == book.version:
+                self._done[path] = _digest(path)
+                self._policy_of[path] = book.name
+
+    def start(self) -> None:
+        """Start watching."""
+        self._thread = threading.Thread(target=self._run, name="policybook-reload", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; returns when the thread has ended."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.interval_s):
+            try:
+                self.scan()
+            except Exception:
+                # A watcher that dies is a service that silently stops following its books.
+                log.exception("looking for changed books failed; trying again")
+
+    def scan(self) -> tuple[ReloadEvent, ...]:
+        """Look once; publish what changed and is stable."""
+        events = []
+        present = set(book_files([self.directory]))
+        for path in sorted(present):
+            digest = _digest(path)
+            if not digest or digest == self._done.get(path):
+                self._pending.pop(path, None)
+            elif self._pending.get(path) != digest:
+                self._pending[path] = digest
+            else:
+                del self._pending[path]
+                self._done[path] = digest
+                events.append(self._take(path))
+        for path in sorted(set(self._policy_of) - present):
+            policy = self._policy_of.pop(path)
+            self._done.pop(path, None)
+            if policy not in self._policy_of.values():
+                self.store.withdraw(policy)
+                log.warning("policy `%s` withdrawn: %s is gone", policy, path.name)
+                events.append(ReloadEvent("withdrawn", path, policy, "", Report(())))
+        return tuple(events)
+
+    def _take(self, path: Path) -> ReloadEvent:
+        book, report, source = read_book(path)
+        edition = None
+        if book is not None:
+            try:
+                edition = make_edition(book, self.now())
+            except BookError as e:
+                report = report + e.report
+            except EngineError as e:
+                span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
+                report = report + Report.of([Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message=str(e), span=span)])
+        if edition is None:
+            log.error("book refused, the old version goes on serving: %s\n%s", path.name, report.render({source.name: source}))
+            return ReloadEvent("refused", path, self._policy_of.get(path, ""), "", report)
+        other = next((p for p, name in self._policy_of.items() if name == edition.name and p != path and p.exists()), None)
+        if other is not None:
+            log.error("book refused: policy `%s` stands in %s too", edition.name, other.name)
+            return ReloadEvent("refused", path, edition.name, "", report)
+        self._policy_of[path] = edition.name
+        self.store.publish(edition)
+        log.info("policy `%s` version %s in service from %s", edition.name, edition.version[:12], path.name)
+        return ReloadEvent("published", path, edition.name, edition.version, report)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

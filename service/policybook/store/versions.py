@@ -1,0 +1,121 @@
+"""The editions in service. An edition, once published, stays addressable for pinning while the process lives."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from policybook.decide.chain import Decider
+from policybook.diagnostics import nearest
+from policybook.engine.program import Program
+from policybook.errors import UnknownNameError, VersionMismatchError
+from policybook.model.book import Book
+
+MIN_PREFIX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """One version of a policy, ready to decide."""
+
+    book: Book
+    program: Program
+    decider: Decider
+    loaded_at: datetime
+
+    @property
+    def name(self) -> str:
+        return self.book.name
+
+    @property
+    def version(self) -> str:
+        return self.book.version
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What is in service at one moment; replaced whole, never changed."""
+
+    newest: MappingProxyType[str, Edition]
+    by_version: MappingProxyType[tuple[str, str], Edition]
+
+
+class Store:
+    """Publishes editions. Readers take one snapshot and never see half a change.
+
+    Args:
+        keep: how many editions of a policy stay addressable, the newest included
+    """
+
+    def __init__(self, keep: int = 20) -> None:
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._shelf = _Shelf(MappingProxyType({}), MappingProxyType({}))
+
+    def publish(self, edition: Edition) -> None:
+        """Make an edition the newest of its policy; the one in service already is left alone."""
+        with self._lock:
+            shelf = self._shelf
+            current = shelf.newest.get(edition.name)
+            if current is not None and current.version == edition.version:
+                return
+            key = (edition.name, edition.version)
+            # A version that comes back is the newest again: it moves to the end.
+            kept = {k: e for k, e in shelf.by_version.items() if k != key}
+            kept[key] = edition
+            own = [k for k in kept if k[0] == edition.name]
+            for old in own[: max(0, len(own) - self._keep)]:
+                del kept[old]
+            self._shelf = _Shelf(MappingProxyType({**shelf.newest, edition.name: edition}), MappingProxyType(kept))
+
+    def withdraw(self, policy: str) -> None:
+        """Take a policy out of service; its versions stay addressable by pin."""
+        with self._lock:
+            shelf = self._shelf
+            newest = {k: e for k, e in shelf.newest.items() if k != policy}
+            self._shelf = _Shelf(MappingProxyType(newest), shelf.by_version)
+
+    def policies(self) -> tuple[str, ...]:
+        """Return the names of the policies in service, sorted."""
+        return tuple(sorted(self._shelf.newest))
+
+    def edition(self, policy: str, version: str = "") -> Edition:
+        """Return the newest edition of a policy, or the one of a version.
+
+        Args:
+            version: the content hash, or at least its first 8 characters
+        Raises:
+            UnknownNameError: no such policy, or a version that no policy ever had here
+            VersionMismatchError: the version is another policy's
+        """
+        shelf = self._shelf
+        current = shelf.newest.get(policy)
+        if not version:
+            if current is None:
+                raise UnknownNameError("policy", policy, nearest(policy, shelf.newest))
+            return current
+        found = [e for (name, v), e in shelf.by_version.items() if name == policy and _is_prefix(version, v)]
+        if found:
+            return found[-1]
+        if current is None and not any(name == policy for name, _ in shelf.by_version):
+            raise UnknownNameError("policy", policy, nearest(policy, shelf.newest))
+        if any(_is_prefix(version, v) for _, v in shelf.by_version):
+            raise VersionMismatchError(policy, version, current.version if current else "")
+        raise UnknownNameError("version", version, (current.version,) if current else ())
+
+    def previous(self, policy: str) -> tuple[str, ...]:
+        """Return the versions that can still be pinned, newest first, without the one in service."""
+        shelf = self._shelf
+        current = shelf.newest.get(policy)
+        own = [v for name, v in shelf.by_version if name == policy and (current is None or v != current.version)]
+        return tuple(reversed(own))
+
+    @property
+    def all_decisions(self) -> tuple[str, ...]:
+        return tuple(sorted(f"{e.name}.{d.name}" for e in self._shelf.newest.values() for d in e.book.decisions))
+
+
+def _is_prefix(prefix: str, version: str) -> bool:
+    return len(prefix) >= MIN_PREFIX and version.startswith(prefix)
