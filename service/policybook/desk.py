@@ -74,7 +74,7 @@ class Desk:
         book = edition.book
         decision = book.decision_by_name.get(name)
         if decision is None:
-            raise UnknownNameError("decision", request.decision, nearest(request.decision, [f"{policy}.{n}" for n in book.decision_by_name]))
+            raise UnknownNameError("decision", request.decision, tuple(f"{policy}.{n}" for n in nearest(name, book.decision_by_name)))
         decided_at = self._now()
         as_of, now = moments(request.as_of, decided_at, book)
         facts = coerce(request.facts, book, decision)

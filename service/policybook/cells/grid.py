@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -14,7 +14,6 @@ from policybook.cells.conditions import (
     Asks,
     Coded,
     Condition,
-    InCodes,
     Term,
     TooManyTermsError,
     both,
@@ -201,7 +200,6 @@ class _Builder:
         self.guards: dict[Formula, Guard] = {}
         self.key = ""
         self.subjects: dict[str, tuple[Formula, Formula]] = {}
-        self.forms: dict[str, Form] = {}
         self.codes_of: dict[Asks, Ranges] = {}
         self.same_ranges: dict[Ranges, Ranges] = {}
         self.named: dict[Formula, DerivedValue] = plain.named()
@@ -273,7 +271,7 @@ class _Builder:
             self.atom_list.append(key)
         return found
 
-    def draft(self, key: tuple[object, ...], make: Any) -> int:
+    def draft(self, key: tuple[object, ...], make: Callable[[], _Draft]) -> int:
         found = self.by_key.get(key)
         if found is None:
             found = self.by_key[key] = len(self.drafts)
@@ -282,10 +280,7 @@ class _Builder:
 
     def ordered(self, form: Form) -> tuple[int, Fraction]:
         """Return the axis of a form without its constant, and the factor: form = factor * axis + constant."""
-        placed = sorted((self.place(f, as_number=True), f, k) for f, k in form.terms.items()) if len(form.terms) == 1 else None
-        if placed is None:
-            indexed = {self.place(f, as_number=True): (f, k) for f, k in form.terms.items()}
-            placed = [(i, *indexed[i]) for i in sorted(indexed)]
+        placed = sorted(((self.place(f, as_number=True), f, k) for f, k in form.terms.items()), key=lambda t: t[0])
         lead = next((k for _, _, k in placed if k != 0), Fraction(1))
         normal = tuple((i, k / lead) for i, _, k in placed)
         axis = self.draft(("ordered", normal), lambda: _Ordered(tuple((f, k / lead) for _, f, k in placed), self.key, _kind_of(placed)))
@@ -338,7 +333,6 @@ class _Builder:
         else:
             made = self.plain.of(subject)
             self.subjects[key] = (subject, made)
-            self.forms.pop(key, None)
         return self.passes(made, test)
 
     def passes(self, s: Formula, test: Test) -> Condition:  # noqa: PLR0911 - one return a test
@@ -380,7 +374,7 @@ class _Builder:
             return Asks(self.truth(f), "null")
         if f.kind.ordered:
             form = self.form(f)
-            return Asks(self.ordered(form)[0], "null")
+            return False if form.is_constant else Asks(self.ordered(form)[0], "null")
         if f.kind.base in (Base.ENUM, Base.TEXT):
             return Asks(self.discrete(f), "null")
         return Asks(self.presence(f), "null")
@@ -492,6 +486,8 @@ class _Builder:
             if not parts:
                 self.keep_fault(item)
             return either(*parts)
+        if isinstance(item, Const) and among.kind.element is not None:
+            item = Const(item.value, among.kind.element)
         return Asks(self.truth(Member(item, among)), "is", True)
 
     # Codes
@@ -553,7 +549,7 @@ class _Builder:
                 declared = owner.output(output) if owner else None
             case Get(source, name, _):
                 kind = source.kind.element if source.kind.base is Base.LIST and source.kind.element else source.kind
-                declared = kind.field(name)
+                declared = kind.field_named(name)
         return (declared.title, declared.unit, declared) if declared else (NO_TEXT, "", None)
 
     def axis(self, index: int, draft: _Draft, atoms: tuple[Atom, ...]) -> Axis:

@@ -121,7 +121,7 @@ def _sum(f: Formula) -> Form | None:
         case Const(None, _):
             return None
         case Const(value, _):
-            return Form({}, Fraction(number(value)))
+            return Form({}, Fraction(number(value)), reach=_UNBOUNDED if _is_far(value) else Fraction(0))
         case Arith(op, left, right, _):
             if _is_null(left) or _is_null(right):
                 return None
@@ -134,6 +134,12 @@ def _sum(f: Formula) -> Form | None:
             return linear(b).plus(linear(a), -1)
         case _:
             return None
+
+
+def _is_far(value: Any) -> bool:
+    if isinstance(value, datetime):
+        value = value.date()
+    return isinstance(value, date) and not SAFE_DATES[0] <= value <= SAFE_DATES[1]
 
 
 def _is_null(f: Formula) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -176,6 +177,7 @@ class _Checker:
 
     def book(self) -> Book | None:
         d = self.draft
+        documents, effective = self.read_documents(), self.effective(d.effective)
         self.unique_names()
         self.parameters = [p for p in (self.parameter(p) for p in d.parameters) if p]
         self.inputs = [f for f in (self.types.field(f) for f in d.inputs) if f]
@@ -206,10 +208,10 @@ class _Checker:
         return Book(
             name=d.policy.text,
             title=text_of(d.title),
-            documents=self.read_documents(),
+            documents=documents,
             currency=self.currency,
             time_zone=self.time_zone,
-            effective=self.effective(d.effective),
+            effective=effective,
             parameters=tuple(self.parameters),
             inputs=tuple(self.inputs),
             values=tuple(self.values.values()),
@@ -276,7 +278,7 @@ class _Checker:
         """Let each dated value hold until the next; note overlaps."""
         ordered = sorted(values, key=lambda v: v.effective.start or date.min)
         out: list[DatedValue] = []
-        for value, following in zip(ordered, [*ordered[1:], None], strict=True):
+        for value, following in zip_longest(ordered, ordered[1:]):
             effective = value.effective
             if following is not None:
                 next_start = following.effective.start
@@ -322,7 +324,9 @@ class _Checker:
             for output in self.outputs[draft.name]:
                 refs.append(Ref(f"{draft.name}.{output.name}", Role.OUTPUT, self.seen_kind(draft, output)))
         refs += [Ref("as_of", Role.BUILT_IN, k.DATE), Ref("now", Role.BUILT_IN, k.DATETIME)]
-        return Scope({r.name: r for r in refs})
+        declared = {p.name for p in self.draft.parameters} | {i.name for i in self.draft.inputs} | {v.name for v in self.draft.values}
+        # Values join the scope one by one, each before what needs it: one that is not there when it is named has a fault.
+        return Scope({r.name: r for r in refs}, frozenset(declared - {r.name for r in refs}))
 
     def seen_kind(self, draft: DraftDecision, output: Field) -> Kind:
         """The kind of an output as other decisions see it."""
@@ -334,41 +338,31 @@ class _Checker:
     def order(self) -> tuple[str, ...]:
         """Order values and decisions by what they need; note cycles."""
         d = self.draft
-        own = {v.name for v in d.values} | {x.name for x in d.decisions}
+        values, decisions = {v.name for v in d.values}, {x.name for x in d.decisions}
         spans = {v.name: v.name_span for v in d.values} | {x.name: x.name_span for x in d.decisions}
-        needs: dict[str, set[str]] = {}
-        for value in d.values:
-            needs[value.name] = {parts[0] for parts in names_in(value.formula)} & own
+
+        def needed(names: Iterable[tuple[str, ...]]) -> set[str]:
+            # A decision is named with an output; its bare name may be an enum's value.
+            return {p[0] for p in names if p[0] in values or (len(p) > 1 and p[0] in decisions)}
+
+        needs = {v.name: needed(names_in(v.formula)) for v in d.values}
         for decision in d.decisions:
-            local = {v.name for v in decision.values}
-            names: set[str] = set()
+            names: set[tuple[str, ...]] = set()
             for value in decision.values:
-                names |= {p[0] for p in names_in(value.formula)}
+                names |= names_in(value.formula)
             if decision.for_each:
-                names |= {p[0] for p in names_in(decision.for_each.words)}
-                local.add(decision.for_each.key.text)
+                names |= names_in(decision.for_each.words)
             for row in (*decision.rows, *([decision.default] if decision.default else [])):
                 for entry in row.when:
-                    names.add(entry.key.text.split(".")[0])
-                    names |= {p[0] for p in names_in(entry.words, test=True)}
+                    names.add(tuple(entry.key.text.split(".")))
+                    names |= names_in(entry.words, test=True)
                 for entry in row.then:
-                    names |= {p[0] for p in names_in(entry.words)}
-            # An enum value in a row may look like a name of the book: only what resolves counts, and that is decided when bound.
-            needs[decision.name] = ((names & own) - local) - self.only_enum_values(decision, names & own)
+                    names |= names_in(entry.words)
+            needs[decision.name] = needed(names)
         order, cycles = in_order(needs)
         for cycle in cycles:
             self.error(Code.CYCLE, f"these need each other: {' -> '.join(cycle)}", spans[cycle[0]], "a decision can use only what is decided before it")
-        return tuple(n for n in order if n in spans)
-
-    def only_enum_values(self, decision: DraftDecision, names: set[str]) -> set[str]:
-        enum_values = {v for o in self.outputs[decision.name] for v in _enum_names(o.kind)}
-        enum_values |= {v for i in self.inputs for v in _enum_names(i.kind)}
-        mentioned = set()
-        for row in decision.rows:
-            for entry in (*row.when, *row.then):
-                mentioned |= {p[0] for p in names_in(entry.words, test=entry in row.when) if len(p) > 1}
-                mentioned.add(entry.key.text.split(".")[0])
-        return {x for x in names if x in enum_values and x not in mentioned and x in {dd.name for dd in self.draft.decisions}}
+        return order
 
     def value(self, draft: DraftValue, scope: Scope) -> DerivedValue | None:
         formula = self.binder.expression(draft.formula, scope)
@@ -424,11 +418,12 @@ class _Checker:
         if name in scope.names or any(n.startswith(f"{name}.") for n in scope.names):
             self.error(Code.DUPLICATE_NAME, f"the item `{name}` has a name that is taken", entry.key.span, "such as the singular of the list's name")
         source = self.binder.expression(entry.words, scope)
+        without_item = Scope(scope.names, scope.broken | {name})
         if source is None:
-            return None, scope
+            return None, without_item
         if source.kind.base is not Base.LIST or source.kind.element is None:
             self.error(Code.WRONG_TYPE, f"`for_each` needs a list, `{entry.words.text}` is {article(source.kind)}", entry.words.span)
-            return None, scope
+            return None, without_item
         item = Ref(name, Role.ITEM, source.kind.element)
         return ForEach(item=name, source=source, text=entry.words.text), scope.with_names([item])
 
@@ -458,6 +453,8 @@ class _Checker:
     def cell(self, entry: DraftEntry, scope: Scope, row_id: str) -> Cell | None:
         key = entry.key.text
         subject = scope.resolve(tuple(key.split(".")))
+        if subject is None and key.split(".")[0] in scope.broken:
+            return None
         if subject is None:
             known = scope.candidates()
             self.error(Code.UNKNOWN_NAME, f"row `{row_id}` tests `{key[:60]}`, which is not a name in this book", entry.key.span, did_you_mean(key, known))
@@ -598,8 +595,3 @@ class _Checker:
 
 
 _NO_USES = Uses(inputs=(), parameters=(), values=(), decisions=())
-
-
-def _enum_names(kind: Kind) -> tuple[str, ...]:
-    element = kind.element if kind.base is Base.LIST and kind.element else kind
-    return element.value_names

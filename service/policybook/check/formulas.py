@@ -251,11 +251,14 @@ class _Binding:
         if found is not None:
             return found
         dotted = ".".join(parts)
+        if parts[0] in self.scope.broken:
+            raise _UnboundError
         known = list(self.scope.candidates())
         if expected is not None and expected.base is Base.ENUM:
             known += expected.value_names
             help_text = did_you_mean(dotted, known) if len(parts) > 1 else (did_you_mean(dotted, expected.value_names))
-            raise self.fail(Code.UNKNOWN_NAME, f"`{dotted}` is neither a value of {expected} nor a name in this book", node, help_text)
+            values = f"a value of {expected}" if expected.name else "one of the allowed values"
+            raise self.fail(Code.UNKNOWN_NAME, f"`{dotted}` is neither {values} nor a name in this book", node, help_text)
         if expected is not None and expected.base is Base.TEXT:
             raise self.fail(Code.UNKNOWN_NAME, f"nothing here is named `{dotted}`", node, f"for the text itself write '\"{dotted}\"'")
         if dotted in FUNCTIONS:

@@ -26,12 +26,16 @@ class Findings:
 
 @dataclass(frozen=True)
 class Scope:
-    """Names in reach: single names and `decision.output`."""
+    """Names in reach: single names and `decision.output`.
+
+    `broken` are declared names whose declaration has a fault: noted once there, not again wherever they are used.
+    """
 
     names: dict[str, Ref]
+    broken: frozenset[str] = frozenset()
 
     def with_names(self, more: Iterable[Ref]) -> Scope:
-        return Scope({**self.names, **{r.name: r for r in more}})
+        return Scope({**self.names, **{r.name: r for r in more}}, self.broken)
 
     def resolve(self, parts: tuple[str, ...]) -> Formula | None:
         """Find what a dotted name stands for; None when unknown."""

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policybook.check.book import read_book
+from policybook.cli.console import err
+from policybook.cli.exits import RefusedError
+from policybook.cli.findings import print_findings
 from policybook.desk import Desk
-from policybook.diagnostics import Code, Finding, Report, Severity
+from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
 from policybook.model.book import Book
 from policybook.source import NOWHERE, Source
 from policybook.store.reload import book_files, make_edition
@@ -58,6 +61,25 @@ def read_books(paths: Sequence[Path]) -> ReadBooks:
             extra.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=NOWHERE, help="keep one of the two"))
     report = Report.of([*(f for r in files for f in r.report), *extra])
     return ReadBooks(files=tuple(files), report=report, sources=sources)
+
+
+def book_named(policy: str, paths: Sequence[Path]) -> Book:
+    """Read the one book that is asked; errors in others are their own affair.
+
+    Raises:
+        RefusedError: there is none of that name, or it has errors
+    """
+    files = book_files(paths)
+    mine = [f for f in files if f.stem == policy]
+    if not mine:
+        hint = f"; {did_you_mean(policy, [f.stem for f in files])}" if files else ": there is no book there"
+        raise RefusedError(f"no policy `{policy[:80]}` in {', '.join(map(str, paths))}{hint}")
+    read = read_books(mine)
+    book = read.books.get(policy)
+    if book is None:
+        print_findings(err(), Report(read.report.errors), read.sources)
+        raise RefusedError(f"the book `{mine[0]}` has errors and decides nothing")
+    return book
 
 
 def open_desk(books: Iterable[Book]) -> Desk:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.theme import Theme
 
 PIPE_WIDTH = 100
@@ -44,3 +44,13 @@ def _console(file: IO[str]) -> Console:
     # In a pipe nobody knows the width; rich would take 80 and wrap where a reader's editor would not.
     width = None if file.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(file=file, theme=_THEME, highlight=False, markup=False, emoji=False, width=width)
+
+
+def show(console: Console, content: RenderableType) -> None:
+    """Print a block; in a pipe without the blanks that fill its lines on a terminal."""
+    if console.is_terminal:
+        console.print(content)
+        return
+    with console.capture() as captured:
+        console.print(content)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from policybook.cli.console import err
-from policybook.cli.exits import EPILOG, FAULT, FINDINGS
+from policybook.cli.exits import EPILOG, FAULT, FINDINGS, say
 from policybook.errors import BookError, EngineError, FactsError, PolicybookError
 
 # name -> module: a command's imports are paid for only when it runs (grpc alone costs a third of a second).
@@ -51,7 +51,7 @@ class _Commands(click.Group):
             ctx.exit(_refused(e, debug=bool(ctx.params.get("debug"))))
         except OSError as e:
             place = f": {e.filename}" if e.filename else ""
-            _say("error", f"{(e.strerror or str(e)).lower()}{place}")
+            say("error", f"{(e.strerror or str(e)).lower()}{place}")
             ctx.exit(FAULT)
         except Exception as e:  # noqa: BLE001 - the last line of defence
             ctx.exit(_incident(e, debug=bool(ctx.params.get("debug"))))
@@ -75,7 +75,7 @@ def _refused(error: PolicybookError, *, debug: bool) -> int:
 
         print_findings(err(), error.report, {})
         return FINDINGS
-    _say("error", str(error))
+    say("error", str(error))
     if isinstance(error, EngineError):
         if debug:
             traceback.print_exception(error)
@@ -85,18 +85,12 @@ def _refused(error: PolicybookError, *, debug: bool) -> int:
 
 def _incident(error: Exception, *, debug: bool) -> int:
     number = secrets.token_hex(4)
-    _say("error", f"policybook failed, and not through your input (incident {number}): {type(error).__name__}: {str(error)[:300]}")
+    say("error", f"policybook failed, and not through your input (incident {number}): {type(error).__name__}: {str(error)[:300]}")
     if debug:
         traceback.print_exception(error)
     else:
-        _say("help", "run `policybook --debug ...` again to see where, and report it with that text")
+        say("help", "run `policybook --debug ...` again to see where, and report it with that text")
     return FAULT
-
-
-def _say(style: str, message: str) -> None:
-    console = err()
-    console.print(f"{style}: ", style=style, end="")
-    console.print(message, soft_wrap=True)
 
 
 def main() -> None:

@@ -215,6 +215,8 @@ def _hint(text: str, at: int) -> str:
         return "for equality write the value alone"
     if rest.startswith("'"):
         return 'text stands in double quotes: "..."'
+    if rest.startswith(("and ", "or ")) and not text.lstrip().startswith("if "):
+        return "a test has no `and`, `or`: write an interval such as `(3..5)`, alternatives with a comma, or name the condition under `values`"
     if rest.startswith(("&&", "||", "!")):
         return "write `and`, `or`, `not(..)`"
     if rest[:1] in "（），＜＞；：" and rest:

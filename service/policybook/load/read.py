@@ -394,8 +394,10 @@ class Reader:
         policy = self.word(found.get("policy"), "policy")
         if policy is not None and not NAME.match(policy.text):
             self.fault(Code.BAD_NAME, f"the name `{policy.text[:60]}` must be lower case letters, digits and `_`", policy.span)
-        if policy is None:
+        if not found:
             return None
+        if policy is None:
+            policy = Scalar("unnamed", tree.span, tree.span, plain=True)
         source_node = found.get("source")
         documents: tuple[Scalar, ...] = ()
         if source_node is not None:

@@ -160,7 +160,7 @@ def _finding(code: Code, message: str, span: Span, help_text: str = "") -> Findi
 
 
 def _start(source: Source) -> Span:
-    return Span(file=source.name, line=1, column=1, end_line=1, end_column=1 + min(1, len(source.lines[0])))
+    return Span(file=source.name, line=1, column=1, end_line=1, end_column=1 if source.text.startswith("\n") or not source.text else 2)
 
 
 def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Finding:

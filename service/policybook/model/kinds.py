@@ -100,7 +100,7 @@ class Kind:
             return f"list of {self.element}" if self.element else "empty list"
         if self.base is Base.ENUM:
             return self.name or "enum"
-        return self.base.value
+        return str(self.base.value)
 
 
 NUMBER = Kind(Base.NUMBER)

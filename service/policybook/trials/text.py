@@ -8,20 +8,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from policybook.model.kinds import Base, Kind
-from policybook.values import Value, decimal_text, duration_text, is_terminating, money_text
+from policybook.values import Value, decimal_text, duration_text, is_terminating, minor_units, money_text, rounded
 
 MAX_SHOWN = 20
 
 
-def value_text(value: Value, kind: Kind, *, currency: str = "", zone: ZoneInfo | None = None) -> str:
-    """Write a value by its declared kind; an amount with the currency behind it, an instant as it is in the zone."""
+def value_text(value: Value, kind: Kind, *, currency: str = "", zone: ZoneInfo | None = None, grouped: bool = False) -> str:
+    """Write a value by its declared kind; an amount with the currency behind it, an instant as it is in the zone.
+
+    `grouped` sets the digits of an amount in groups of three, for people only.
+    """
     match value:
         case None:
             return "null"
         case bool():
             return "true" if value else "false"
         case Fraction():
-            return _number(value, kind.base, currency)
+            return _number(value, kind.base, currency, grouped=grouped)
         case datetime():
             local = value.astimezone(zone) if zone else value
             return local.isoformat(timespec="minutes" if not (local.second or local.microsecond) else "auto")
@@ -33,29 +36,37 @@ def value_text(value: Value, kind: Kind, *, currency: str = "", zone: ZoneInfo |
             return duration_text(value)
         case tuple():
             element = kind.element or kind
-            shown = [value_text(v, element, currency=currency, zone=zone) for v in value[:MAX_SHOWN]]
+            shown = [value_text(v, element, currency=currency, zone=zone, grouped=grouped) for v in value[:MAX_SHOWN]]
             more = [f"... and {len(value) - MAX_SHOWN} more"] if len(value) > MAX_SHOWN else []
             return f"[{', '.join(shown + more)}]"
         case dict():
-            return _record(value, kind, currency, zone)
+            return _record(value, kind, currency, zone, grouped=grouped)
         case _:
             return str(value)
 
 
-def _record(value: dict[str, Any], kind: Kind, currency: str, zone: ZoneInfo | None) -> str:
+def _record(value: dict[str, Any], kind: Kind, currency: str, zone: ZoneInfo | None, *, grouped: bool) -> str:
     parts = []
     for name, inner in value.items():
         found = kind.field_named(name)
-        parts.append(f"{name}: {value_text(inner, found.kind if found else kind, currency=currency, zone=zone)}")
+        parts.append(f"{name}: {value_text(inner, found.kind if found else kind, currency=currency, zone=zone, grouped=grouped)}")
     return f"{{{', '.join(parts)}}}"
 
 
-def _number(value: Fraction, base: Base, currency: str) -> str:
-    if base is Base.MONEY:
-        if not is_terminating(value):
-            return f"{decimal_text(value)} {currency}".rstrip()
-        text = money_text(value, currency)
-        return f"{text} {currency}".rstrip()
+def _number(value: Fraction, base: Base, currency: str, *, grouped: bool) -> str:
     if base is Base.PERCENT and is_terminating(value):
         return f"{decimal_text(value * 100)}%"
-    return decimal_text(value)
+    if base is not Base.MONEY:
+        return decimal_text(value)
+    if is_terminating(value):
+        text = money_text(value, currency)
+        return f"{grouped_digits(text) if grouped else text} {currency}".rstrip()
+    near = f" (about {grouped_digits(money_text(rounded(value, minor_units(currency)), currency))})" if grouped else ""
+    return f"{decimal_text(value)} {currency}".rstrip() + near
+
+
+def grouped_digits(text: str) -> str:
+    """Set the digits before the point in groups of three."""
+    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
+    whole, point, decimals = digits.partition(".")
+    return f"{sign}{int(whole):,}{point}{decimals}" if whole.isdigit() else text

@@ -1,0 +1,230 @@
+"""A decision drawn for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
+from policybook.cli.words import HIT_POLICIES, Lang, caption, colon, comma, joined, lines
+from policybook.model.kinds import Text as Words
+
+_SIGNS = {"selected": ("✓", "yes"), "outranked": ("○", "weak"), "not matched": ("✗", "no"), "not reached": ("·", "dim")}
+
+
+def decision_panel(view: DecisionView, lang: Lang) -> RenderableType:
+    """Draw the answer and the rows behind it."""
+    parts: list[RenderableType] = [Text(line, "title") for line in lines(view.title, lang)]
+    parts.append(Text())
+    if view.outputs:
+        parts.append(_values(view.outputs, lang, strong=True))
+    if view.items:
+        parts += [_gap(view.outputs), _items(view.items, lang)]
+    if not view.decided:
+        parts.append(Text(caption("no_match", lang), "weak"))
+    elif view.gives_items and not view.items:
+        parts.append(Text(caption("no_items", lang), "dim"))
+    if view.rules:
+        parts += [Text(), Text(caption("because", lang), "bold")]
+        parts += [indented(_rule(rule, lang), 2) for rule in _without_repetition(view.rules)]
+    policy = view.decision.partition(".")[0]
+    facts = [f"{caption('as_of', lang)} {view.as_of}", f"{policy}@{view.version[:8]}"]
+    if view.elapsed_ns:
+        facts.append(_milliseconds(view.elapsed_ns))
+    return Panel(
+        Group(*(p for p in parts if p is not _NOTHING)),
+        title=Text(view.decision, "name"),
+        subtitle=Text(" · ".join(facts), "dim"),
+        title_align="left",
+        subtitle_align="left",
+        border_style="yes" if view.decided else "weak",
+        box=box.ROUNDED,
+        padding=(0, 2),
+    )
+
+
+def trace_group(view: DecisionView, lang: Lang) -> RenderableType:
+    """Draw how the answer came about, required decisions first."""
+    if not view.tables:
+        return Text()
+    parts: list[RenderableType] = [Text(caption("how", lang), "bold")]
+    for number, table in enumerate(view.tables, 1):
+        # What the table that was asked gave stands in the answer itself.
+        parts += [Text(), indented(_table(table, number, lang, shows_outputs=table.decision != view.decision or table.number > 0), 2)]
+    return Group(*parts)
+
+
+def indented(content: RenderableType, columns: int) -> Padding:
+    """Shift a block to the right."""
+    return Padding(content, (0, 0, 0, columns), expand=False)
+
+
+_NOTHING = Text()
+
+
+def _gap(before: Sequence[ShownValue]) -> Text:
+    return Text() if before else _NOTHING
+
+
+def _milliseconds(ns: int) -> str:
+    return f"{ns / 1_000_000:.2f} ms"
+
+
+def grid(*no_wrap: bool) -> Table:
+    """Return a table without lines; one argument a column."""
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for fixed in no_wrap:
+        # Chinese has no spaces to break at: fold, or rich would cut it off.
+        grid.add_column(no_wrap=fixed, overflow="fold")
+    return grid
+
+
+def _values(values: Sequence[ShownValue], lang: Lang, *, strong: bool) -> Table:
+    grid = grid(True, False, False)
+    for v in values:
+        value = _with_unit(v, "value" if strong else "")
+        meaning = v.label if strong and v.label else v.title
+        grid.add_row(Text(v.name, "name" if strong else ""), value, Text(joined(meaning, lang), "dim"))
+    return grid
+
+
+def _with_unit(value: ShownValue, style: str) -> Text:
+    text = Text(value.text, style)
+    if value.unit and not value.text.endswith(f" {value.unit}"):
+        text.append(f" {value.unit}", "dim")
+    return text
+
+
+def _items(items: Sequence[ShownItem], lang: Lang) -> Table:
+    names = list(dict.fromkeys(v.name for i in items for v in i.outputs))
+    numbered = any(i.number for i in items)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("#", justify="right", style="dim")
+    for name in (*names, caption("row", lang)):
+        table.add_column(name, overflow="fold")
+    for count, item in enumerate(items, 1):
+        by_name = {v.name: v for v in item.outputs}
+        cells = [_with_label(by_name.get(n), lang) for n in names]
+        table.add_row(str(item.number if numbered else count), *cells, Text(item.row_id, "dim"))
+    return table
+
+
+def _with_label(value: ShownValue | None, lang: Lang) -> Text:
+    if value is None:
+        return Text("-", "dim")
+    text = Text(value.text, "value")
+    if value.label:
+        text.append(f"\n{joined(value.label, lang)}", "dim")
+    return text
+
+
+def _without_repetition(rules: Sequence[ShownRow]) -> Iterator[ShownRow]:
+    """Yield each row once, though a table over a list selects it once an item."""
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id not in seen:
+            seen.add(rule.id)
+            yield rule
+
+
+def _rule(rule: ShownRow, lang: Lang) -> Group:
+    head = Text(rule.id, "yes")
+    if rule.clauses:
+        head.append(f"  {_clauses(rule, lang)}", "clause")
+    parts = [head, *(Text(line) for line in lines(rule.says, lang))]
+    parts += [Text(f"{caption('reading', lang)}{colon(lang)}{line}", "dim") for line in lines(rule.reading, lang)]
+    return Group(*parts)
+
+
+def _clauses(rule: ShownRow | ShownFigure, lang: Lang) -> str:
+    return f"{caption('clause', lang)} {comma(lang).join(rule.clauses)}"
+
+
+def _table(table: ShownTable, number: int, lang: Lang, *, shows_outputs: bool) -> Group:
+    name = Text(table.decision, "name").append(f" #{table.number}" if table.number else "")
+    titles = [Text(line, "title") for line in lines(table.title, lang)]
+    head = grid(True, False)
+    head.add_row(name, titles[0] if titles else Text())
+    parts: list[RenderableType] = [head, *titles[1:], *(Text(line, "dim") for line in hit_policy(table.hit_policy, lang))]
+    if table.inputs:
+        parts += [Text(caption("looked_at", lang), "help"), indented(_values(table.inputs, lang, strong=False), 2)]
+    if table.figures:
+        parts += [Text(caption("figures", lang), "help"), indented(_figures(table.figures, lang), 2)]
+    parts += [Text(caption("rows", lang), "help"), indented(_rows(table.rows, lang), 2)]
+    if table.outputs and shows_outputs:
+        gave = Text(f"{caption('gave', lang)} ", "help")
+        parts.append(gave.append(", ".join(f"{v.name} = {v.text}" for v in table.outputs), "value"))
+    numbered = grid(True, False)
+    numbered.add_row(Text(str(number), "dim"), Group(*parts))
+    return Group(numbered)
+
+
+def hit_policy(text: str, lang: Lang) -> tuple[str, ...]:
+    """Say in words what a hit policy means, a line each language."""
+    return lines(HIT_POLICIES.get(text, Words(text)), lang)
+
+
+def _figures(figures: Sequence[ShownFigure], lang: Lang) -> Table:
+    grid = grid(True, False, False)
+    for f in figures:
+        value = _with_unit(f.value, "")
+        source = [_clauses(f, lang)] if f.clauses else []
+        if f.set_by_company:
+            source.append(caption("set_by_company", lang))
+        if f.since:
+            source.append(f"{caption('since', lang)} {f.since}")
+        grid.add_row(Text(f.value.name), value, Text(comma(lang).join(source), "dim"))
+    return grid
+
+
+def _rows(rows: Sequence[ShownRow], lang: Lang) -> RenderableType:
+    if not rows:
+        return Text(caption("no_row", lang), "dim")
+    grid = grid(True, True, False)
+    for row in rows:
+        sign, style = _SIGNS.get(row.verdict, ("?", "dim"))
+        named = Text(row.id, style if row.verdict in ("selected", "not reached") else "")
+        grid.add_row(Text(sign, style), named, _story(row, lang))
+    return grid
+
+
+def _story(row: ShownRow, lang: Lang) -> Text:
+    """Say what became of a row: its sentence when it was chosen, the tests that failed when not."""
+    text = Text()
+    match row.verdict:
+        case "selected":
+            for line in lines(row.says, lang) or ((caption("default", lang),) if row.is_default else ()):
+                text.append(f"{line}\n")
+            for cell in row.cells:
+                text.append("✓ ", "yes").append_text(_cell(cell, lang, "value")).append("\n")
+        case "outranked":
+            text.append(f"{caption('outranked', lang)}\n", "weak")
+        case "not matched":
+            for cell in row.cells:
+                if not cell.passed:
+                    text.append_text(_cell(cell, lang, "no")).append("\n")
+        case _:
+            text.append(f"{caption('default' if row.is_default else 'not_reached', lang)}\n", "dim")
+    text.rstrip()
+    return text
+
+
+def _cell(cell: ShownCell, lang: Lang, style: str) -> Text:
+    """Say what a test met: `exposure is 5.00 CNY, not <= cap`."""
+    text = Text(f"{cell.name} {caption('is', lang)} ").append(cell.actual, style)
+    if not cell.passed:
+        # `not not(null)` is hard to read.
+        word = caption("fails" if cell.test.startswith("not") else "is_not", lang)
+        return text.append(f"{word} ", "dim").append(cell.test)
+    if cell.test != cell.actual:
+        text.append(f"{caption('meets', lang)} ", "dim").append(cell.test)
+    return text
+
+
+__all__ = ["decision_panel", "grid", "hit_policy", "indented", "trace_group"]

@@ -1,0 +1,98 @@
+"""The captions of the command line, in both languages."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from policybook.model.kinds import Text
+
+Lang: TypeAlias = str
+"""`en`, `zh` or `both`."""
+
+LANGS = ("en", "zh", "both")
+
+_CAPTIONS = {
+    "answer": Text("Answer", "结论"),
+    "because": Text("Because", "依据"),
+    "how": Text("How it was decided", "决策过程"),
+    "looked_at": Text("looked at", "事实"),
+    "figures": Text("figures", "参数"),
+    "rows": Text("rows", "规则"),
+    "gave": Text("gave", "结果"),
+    "reading": Text("reading", "解读"),
+    "no_match": Text("No row matched: the policy does not answer this.", "没有规则适用：制度对此没有规定。"),
+    "no_items": Text("No row matched: there are no items.", "没有规则适用：无项目。"),
+    "is": Text("is", "为"),
+    "is_not": Text(", not", "，不满足"),
+    "fails": Text(", which fails", "，不满足"),
+    "meets": Text(",", "，满足"),
+    "no_row": Text("no row matched", "没有规则适用"),
+    "not_reached": Text("not reached", "未比较"),
+    "outranked": Text("matched, but another row comes first", "符合，但由其他规则决定"),
+    "default": Text("when no other row matches", "其他规则都不适用时"),
+    "as_of": Text("as of", "适用日"),
+    "version": Text("version", "版本"),
+    "since": Text("since", "自"),
+    "set_by_company": Text("set by the company", "由公司设定"),
+    "clause": Text("clause", "条款"),
+    "hit_policy": Text("hit policy", "命中策略"),
+    "parameters": Text("Figures", "参数"),
+    "inputs": Text("Inputs", "输入"),
+    "values": Text("Derived values", "推算值"),
+    "decisions": Text("Decisions", "决策"),
+    "outputs": Text("Outputs", "输出"),
+    "requires": Text("requires", "依赖"),
+    "for_each": Text("for each", "逐项"),
+    "when": Text("when", "条件"),
+    "then": Text("then", "则"),
+    "else": Text("else", "否则"),
+    "row": Text("row", "规则"),
+    "optional": Text("optional", "可空"),
+    "default_is": Text("default", "默认"),
+    "not_in_force": Text("not in force", "未生效"),
+    "document": Text("source document", "制度文件"),
+    "in_force": Text("in force", "生效"),
+    "always": Text("always", "始终"),
+    "note": Text("note", "注"),
+}
+
+HIT_POLICIES = {
+    "unique": Text("unique: at most one row matches", "唯一：至多一条规则适用"),
+    "any": Text("any: rows that match agree", "任一：适用的规则结论一致"),
+    "first": Text("first: the first row that matches", "首条：第一条适用的规则"),
+    "priority": Text("priority: the row whose answer ranks highest", "优先：结论优先级最高的规则"),
+    "collect": Text("collect: every row that matches", "汇集：所有适用的规则"),
+    "rule_order": Text("rule order: every row that matches, as written", "规则顺序：所有适用的规则，按书写顺序"),
+    "output_order": Text("output order: every row that matches, by rank of the answer", "结论顺序：所有适用的规则，按结论优先级"),
+    "collect sum": Text("collect sum: every row that matches, added up", "汇总：所有适用的规则相加"),
+    "collect min": Text("collect min: the least of the rows that match", "取小：适用规则中的最小值"),
+    "collect max": Text("collect max: the greatest of the rows that match", "取大：适用规则中的最大值"),
+    "collect count": Text("collect count: how many rows match", "计数：适用的规则数"),
+}
+
+
+def caption(name: str, lang: Lang) -> str:
+    """Return a caption; in both languages the English one, as the sentences below it are in both."""
+    return _CAPTIONS[name].get("en" if lang == "both" else lang)
+
+
+def colon(lang: Lang) -> str:
+    """Return what stands between a caption and what follows."""
+    return "：" if lang == "zh" else ": "
+
+
+def comma(lang: Lang) -> str:
+    """Return what stands between the parts of an enumeration."""
+    return "、" if lang == "zh" else ", "
+
+
+def lines(text: Text, lang: Lang) -> tuple[str, ...]:
+    """Return a text as the lines to show: one, or for both languages one each."""
+    if lang != "both":
+        return (text.get(lang),) if text else ()
+    return tuple(dict.fromkeys(t for t in (text.en, text.zh) if t))
+
+
+def joined(text: Text, lang: Lang) -> str:
+    """Return a text on one line."""
+    return "  ".join(lines(text, lang))

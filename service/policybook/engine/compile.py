@@ -1,0 +1,168 @@
+"""From a grid to rulesets: which alternatives can match a cell at all, and the rules that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policybook.cells import codes as c
+from policybook.cells.codes import Ranges
+from policybook.cells.conditions import Term
+from policybook.cells.grid import Cell, Grid
+from policybook.engine.rete import MAX_PROPERTIES, MAX_RULES, Bound, Rule, Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One term of one row."""
+
+    row: int
+    term: Term
+
+
+def alternatives(grid: Grid) -> tuple[Alternative, ...]:
+    """Return all terms of a grid, in the order of its rows."""
+    return tuple(Alternative(row, term) for row, made in enumerate(grid.terms) for term in made)
+
+
+class Group:
+    """Alternatives that share one ruleset.
+
+    A fact has the code of each axis that is compared by range, and 1 or 0 for each set of codes that has holes.
+    """
+
+    __slots__ = ("_axes", "_members", "_rows", "ruleset")
+
+    def __init__(self, name: str, grid: Grid, group: Sequence[Alternative]) -> None:
+        axes: dict[int, int] = {}
+        members: dict[tuple[int, Ranges], int] = {}
+        for alternative in group:
+            for axis, ranges in alternative.term:
+                if len(ranges) == 1:
+                    axes.setdefault(axis, len(axes))
+                else:
+                    members.setdefault((axis, ranges), len(members))
+        rules: list[Rule] = []
+        for alternative in group:
+            rule: list[Bound] = []
+            for axis, ranges in alternative.term:
+                if len(ranges) == 1:
+                    low, high = ranges[0]
+                    last = grid.axes[axis].size - 1
+                    rule.append((axes[axis], low if low > 0 or low == high else None, high if high < last or low == high else None))
+                else:
+                    rule.append((len(axes) + members[axis, ranges], 1, 1))
+            rules.append(tuple(rule))
+        self._axes = tuple(axes)
+        self._members = tuple(members)
+        self._rows = tuple(a.row for a in group)
+        first = dict(group[0].term)
+        sample = [first[axis][0][0] if axis in first else 0 for axis in range(len(grid.axes))]
+        self.ruleset = Ruleset(name, len(axes) + len(members), rules, self._fact(sample))
+
+    def _fact(self, cell: Sequence[int]) -> list[int]:
+        fact = [cell[axis] for axis in self._axes]
+        fact.extend([1 if c.contains(ranges, cell[axis]) else 0 for axis, ranges in self._members])
+        return fact
+
+    def match(self, cell: Cell) -> tuple[int, ...]:
+        """Return the row of each alternative that matches, in order; a row may come more than once."""
+        return tuple([self._rows[i] for i in self.ruleset.match(self._fact(cell))])
+
+
+def chunks(all_alternatives: Sequence[Alternative], ids: Sequence[int]) -> list[tuple[int, ...]]:
+    """Split alternatives into groups within the limits of a ruleset."""
+    out: list[tuple[int, ...]] = []
+    at: list[int] = []
+    width: set[tuple[int, Ranges | None]] = set()
+    for i in ids:
+        needs: set[tuple[int, Ranges | None]] = {(axis, None if len(ranges) == 1 else ranges) for axis, ranges in all_alternatives[i].term}
+        if at and (len(at) == MAX_RULES or len(width | needs) > MAX_PROPERTIES):
+            out.append(tuple(at))
+            at, width = [], set()
+        at.append(i)
+        width |= needs
+    if at:
+        out.append(tuple(at))
+    return out
+
+
+# Up to this many alternatives all rulesets are asked; beyond, the index picks those that can match.
+MAX_UNINDEXED = 4 * MAX_RULES
+_SAMPLE = 256
+
+
+class _Node:
+    """Some alternatives, parted by their codes on one axis."""
+
+    __slots__ = ("axis", "children", "ids")
+
+    def __init__(self, ids: Sequence[int], axis: int | None) -> None:
+        self.ids = ids
+        self.axis = axis
+        self.children: dict[int, _Node] = {}
+
+
+class Index:
+    """Finds the alternatives that a cell can match, by the codes of its axes; grown as cells come.
+
+    An inner node has one child for each code that was met on its axis: those of its alternatives that allow the code.
+    An axis is used at most once on a way down, so the depth is at most the number of axes. Nothing is decided here: what
+    is left out cannot match, and what is left goes to the engine with all its conditions.
+    """
+
+    MAX_ENTRIES = 2_000_000
+
+    def __init__(self, grid: Grid, all_alternatives: Sequence[Alternative]) -> None:
+        self._sizes = [a.size for a in grid.axes]
+        self._ranges: list[list[Ranges | None]] = [[None] * len(all_alternatives) for _ in grid.axes]
+        for i, alternative in enumerate(all_alternatives):
+            for axis, ranges in alternative.term:
+                self._ranges[axis][i] = ranges
+        self._entries = 0
+        self._everything = tuple(range(len(all_alternatives)))
+        self._root = self._node(self._everything, frozenset())
+
+    def candidates(self, cell: Cell) -> Sequence[int]:
+        """Return the alternatives that can match a cell, ascending."""
+        node = self._root
+        used: frozenset[int] = frozenset()
+        while node.axis is not None:
+            axis = node.axis
+            used |= {axis}
+            code = cell[axis]
+            child = node.children.get(code)
+            if child is None:
+                if self._entries > self.MAX_ENTRIES:
+                    self._root.children.clear()
+                    self._entries = 0
+                child = self._node(self._allowing(node.ids, axis, code), used)
+                node.children[code] = child
+            node = child
+        return node.ids
+
+    def _allowing(self, ids: Sequence[int], axis: int, code: int) -> tuple[int, ...]:
+        of = self._ranges[axis]
+        kept = []
+        for i in ids:
+            ranges = of[i]
+            if ranges is None or (ranges[0][0] <= code <= ranges[0][1]) or (len(ranges) > 1 and c.contains(ranges, code)):
+                kept.append(i)
+        return tuple(kept)
+
+    def _node(self, ids: Sequence[int], used: frozenset[int]) -> _Node:
+        self._entries += len(ids) + 8
+        return _Node(ids, self._best_axis(ids, used) if len(ids) > MAX_RULES else None)
+
+    def _best_axis(self, ids: Sequence[int], used: frozenset[int]) -> int | None:
+        """Choose the axis on which one code leaves the fewest alternatives, all codes being as likely."""
+        sample = ids if len(ids) <= _SAMPLE else [ids[k * len(ids) // _SAMPLE] for k in range(_SAMPLE)]
+        best, share = None, 1.0
+        for axis, of in enumerate(self._ranges):
+            if axis in used:
+                continue
+            # A share only ranks axes: no decision rests on it.
+            left = sum(1.0 if (r := of[i]) is None else c.count(r) / self._sizes[axis] for i in sample) / len(sample)
+            if left < share:
+                best, share = axis, left
+        return best

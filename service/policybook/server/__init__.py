@@ -1,0 +1,1 @@
+"""The gRPC face: wire messages to requests, answers to wire messages, exceptions to statuses."""

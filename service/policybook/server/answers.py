@@ -1,0 +1,217 @@
+"""Answers to serialized responses. What does not change from request to request is encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from policybook.model.answer import Answer, Item, NamedValue, Outcome, RowVerdict, TableTrace, UsedParameter, Verdict
+from policybook.model.book import Decision, Row
+from policybook.model.kinds import Field
+from policybook.server import wire
+from policybook.server.convert import encode, stamp_bytes
+from policybook.v1 import decision_service_pb2 as pb
+from policybook.v1 import trace_pb2 as trace_pb
+
+_DECISION_ID = wire.tag(pb.DecideResponse, "decision_id")
+_REQUEST_ID = wire.tag(pb.DecideResponse, "request_id")
+_DECISION = wire.tag(pb.DecideResponse, "decision")
+_VERSION = wire.tag(pb.DecideResponse, "policy_version")
+_AS_OF = wire.tag(pb.DecideResponse, "as_of_date")
+_DECIDED_AT = wire.tag(pb.DecideResponse, "decide_time")
+_OUTPUTS = wire.tag(pb.DecideResponse, "outputs")
+_ITEMS = wire.tag(pb.DecideResponse, "items")
+_MATCHED = wire.tag(pb.DecideResponse, "matched_rules")
+_TRACE = wire.tag(pb.DecideResponse, "trace")
+_OUTCOME = {
+    Outcome.DECIDED: wire.number(wire.tag(pb.DecideResponse, "outcome"), pb.OUTCOME_DECIDED),
+    Outcome.NO_MATCH: wire.number(wire.tag(pb.DecideResponse, "outcome"), pb.OUTCOME_NO_MATCH),
+}
+_ITEM_ROW = wire.tag(pb.OutputItem, "row_id")
+_ITEM_NUMBER = wire.tag(pb.OutputItem, "item_number")
+_ITEM_OUTPUTS = wire.tag(pb.OutputItem, "outputs")
+_TABLES = wire.tag(trace_pb.Trace, "tables")
+_ELAPSED = wire.tag(trace_pb.Trace, "elapsed")
+_TABLE_ITEM = wire.tag(trace_pb.TableTrace, "item_number")
+_TABLE_INPUTS = wire.tag(trace_pb.TableTrace, "inputs")
+_TABLE_PARAMETERS = wire.tag(trace_pb.TableTrace, "parameters")
+_TABLE_ROWS = wire.tag(trace_pb.TableTrace, "rows")
+_TABLE_OUTPUTS = wire.tag(trace_pb.TableTrace, "outputs")
+_NAMED_VALUE = wire.tag(trace_pb.NamedValue, "value")
+_CELLS = wire.tag(trace_pb.RowTrace, "cells")
+_VERDICT = wire.tag(trace_pb.RowTrace, "verdict")
+_ACTUAL = wire.tag(trace_pb.CellTrace, "actual")
+_PASSED = wire.number(wire.tag(trace_pb.CellTrace, "passed"), 1)
+_VERDICTS = {
+    Verdict.SELECTED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_SELECTED),
+    Verdict.OUTRANKED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_OUTRANKED),
+    Verdict.NOT_MATCHED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_NOT_MATCHED),
+    Verdict.NOT_REACHED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_NOT_REACHED),
+}
+_KEY, _VALUE = b"\x0a", b"\x12"
+
+MAX_PRINTS = 512
+
+
+class Print:
+    """The constant parts of one decision of one version in one language.
+
+    INVARIANT: a row is known by its id and a parameter by its name and first day, both unique in a book; so they may be keys.
+    """
+
+    def __init__(self, policy: str, version: str, decision: Decision, currency: str, language: str) -> None:
+        self.head = wire.text(_DECISION, f"{policy}.{decision.name}") + wire.text(_VERSION, version)
+        self.currency = currency
+        self._language = language
+        self._decision = decision
+        self._output: dict[str, tuple[bytes, Field]] = {o.name: (wire.part(_KEY, o.name.encode()), o) for o in decision.outputs}
+        self._matched: dict[str, bytes] = {}
+        self._rows: dict[tuple[str, Verdict], bytes] = {}
+        self._cells: dict[tuple[str, str, str], bytes] = {}
+        self._named: dict[str, bytes] = {}
+        self._parameters: dict[tuple[str, object], bytes] = {}
+        self._table = trace_pb.TableTrace(
+            decision=f"{policy}.{decision.name}", title=decision.title.get(language), hit_policy=hit_policy_words(decision)
+        ).SerializeToString()
+
+    def outputs(self, before: bytes, outputs: Mapping[str, Any]) -> bytes:
+        """Encode outputs as entries of the map whose tag is `before`."""
+        known, currency = self._output, self.currency
+        out = b""
+        for name, value in outputs.items():
+            key, field = known[name]
+            out += wire.part(before, key + wire.part(_VALUE, encode(value, field.kind, currency)))
+        return out
+
+    def items(self, items: Iterable[Item]) -> bytes:
+        """Encode what each selected row gave."""
+        return b"".join(
+            [
+                wire.part(
+                    _ITEMS,
+                    wire.text(_ITEM_ROW, i.row.id) + wire.number(_ITEM_NUMBER, i.item_number) + self.outputs(_ITEM_OUTPUTS, i.outputs),
+                )
+                for i in items
+            ]
+        )
+
+    def matched(self, row: Row) -> bytes:
+        """Encode a row that gave the answer."""
+        found = self._matched.get(row.id)
+        if found is None:
+            language = self._language
+            message = pb.MatchedRule(row_id=row.id, clauses=row.clauses, says=row.says.get(language), reading=row.reading.get(language))
+            found = self._matched[row.id] = wire.part(_MATCHED, message.SerializeToString())
+        return found
+
+    def table(self, table: TableTrace) -> bytes:
+        """Encode what a table looked at and what became of its rows."""
+        out = [self._table]
+        if table.item_number:
+            out.append(wire.number(_TABLE_ITEM, table.item_number))
+        out.extend([self._input(v) for v in table.inputs])
+        out.extend([self._parameter(p) for p in table.parameters])
+        out.extend([self._row(r) for r in table.rows])
+        if table.outputs:
+            out.append(self.outputs(_TABLE_OUTPUTS, table.outputs))
+        return b"".join(out)
+
+    def _input(self, value: NamedValue) -> bytes:
+        known = self._named.get(value.name)
+        if known is None:
+            message = trace_pb.NamedValue(name=value.name, title=value.title.get(self._language), unit=value.unit)
+            known = self._named[value.name] = message.SerializeToString()
+        return wire.part(_TABLE_INPUTS, known + wire.part(_NAMED_VALUE, encode(value.value, value.kind, self.currency)))
+
+    def _parameter(self, used: UsedParameter) -> bytes:
+        parameter = used.parameter
+        key = (parameter.name, used.since)
+        found = self._parameters.get(key)
+        if found is None:
+            message = trace_pb.ParameterTrace(
+                name=parameter.name,
+                title=parameter.title.get(self._language),
+                unit=parameter.unit,
+                effective_from=used.since.isoformat() if used.since else "",
+                clauses=parameter.clauses,
+                set_by_company=parameter.set_by_company,
+            )
+            message.value.MergeFromString(encode(used.value, parameter.kind, self.currency))
+            found = self._parameters[key] = wire.part(_TABLE_PARAMETERS, message.SerializeToString())
+        return found
+
+    def _row(self, traced: RowVerdict) -> bytes:
+        row = traced.row
+        key = (row.id, traced.verdict)
+        known = self._rows.get(key)
+        if known is None:
+            message = trace_pb.RowTrace(
+                row_id=row.id,
+                clauses=row.clauses,
+                says=row.says.get(self._language),
+                position=str(row.span),
+                is_default=row.is_default,
+            )
+            known = self._rows[key] = message.SerializeToString() + _VERDICTS[traced.verdict]
+        if not traced.cells:
+            return wire.part(_TABLE_ROWS, known)
+        cells = []
+        for cell in traced.cells:
+            cell_key = (row.id, cell.key, cell.test)
+            constant = self._cells.get(cell_key)
+            if constant is None:
+                constant = self._cells[cell_key] = trace_pb.CellTrace(name=cell.key, test=cell.test).SerializeToString()
+            actual = wire.part(_ACTUAL, encode(cell.actual, cell.kind, self.currency))
+            cells.append(wire.part(_CELLS, constant + actual + (_PASSED if cell.passed else b"")))
+        return wire.part(_TABLE_ROWS, known + b"".join(cells))
+
+
+def hit_policy_words(decision: Decision) -> str:
+    """Write a hit policy as it is written in a book: `collect sum`."""
+    how = decision.aggregation
+    return f"{decision.hit_policy.value} {how.value}" if how else decision.hit_policy.value
+
+
+class Printer:
+    """Encodes answers. Belongs to one event loop; an answer may also be encoded in a thread, since dict operations are atomic."""
+
+    def __init__(self) -> None:
+        self._prints: dict[tuple[str, str, str], Print] = {}
+
+    def response(self, answer: Answer, language: str) -> bytes:
+        """Encode an answer as a serialized DecideResponse."""
+        prints = self._print(answer, answer.decision, language)
+        out = [
+            wire.text(_DECISION_ID, answer.decision_id),
+            wire.text(_REQUEST_ID, answer.request_id),
+            prints.head,
+            wire.text(_AS_OF, answer.as_of.isoformat()),
+            wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)),
+            _OUTCOME[answer.outcome],
+        ]
+        if answer.outputs:
+            out.append(prints.outputs(_OUTPUTS, answer.outputs))
+        if answer.items:
+            out.append(prints.items(answer.items))
+        out.extend([prints.matched(row) for row in answer.selected])
+        if answer.tables:
+            out.append(wire.part(_TRACE, self._trace(answer, answer.tables, language)))
+        return b"".join(out)
+
+    def _trace(self, answer: Answer, tables: Sequence[TableTrace], language: str) -> bytes:
+        elapsed = Duration(seconds=answer.elapsed_ns // 1_000_000_000, nanos=answer.elapsed_ns % 1_000_000_000)
+        out = [wire.part(_TABLES, self._print(answer, t.decision, language).table(t)) for t in tables]
+        out.append(wire.part(_ELAPSED, elapsed.SerializeToString()))
+        return b"".join(out)
+
+    def _print(self, answer: Answer, decision: Decision, language: str) -> Print:
+        key = (answer.version, decision.name, language)
+        found = self._prints.get(key)
+        if found is None:
+            # Old versions of edited books would otherwise stay for ever.
+            if len(self._prints) >= MAX_PRINTS:
+                self._prints.clear()
+            found = self._prints[key] = Print(answer.policy, answer.version, decision, answer.currency, language)
+        return found
