@@ -12,10 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import json
 import os
+import random
+import re
 import shutil
-import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,9 +31,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from tables import book_text, facts_of_row, rows_at_random
+from tables import book_text, facts_of_row
 
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
@@ -46,11 +50,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZES = (10, 100, 1_000, 10_000)
 CALLERS = (1, 8, 64)
 BATCH = 100
+ROUNDS = 3
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVICE = "/policybook.v1.DecisionService"
-READY_S = 60.0
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=max(120, Console().width))
 
 
 @dataclass
@@ -70,49 +74,63 @@ class Figures:
 
 def measure_in_process(seconds: float, figures: Figures) -> None:
     """Print microseconds a decision for tables of several sizes."""
-    table = Table(title="One decision in process, one table of N rows (microseconds)", title_justify="left")
-    for column in ("rows", "load and compile, s", "first", "distinct cells", "repeated cell", "full trace"):
+    table = Table(title="One decision in process, one table of N rows (microseconds)", title_justify="left", box=SIMPLE)
+    for column in ("rows", "load, s", "first ever", "each cell once", "known cells", "one cell", "full trace"):
         table.add_column(column, justify="right")
     for rows in SIZES:
-        began = time.perf_counter()
-        book, report = check_source(Source(f"t{rows}.yaml", book_text(f"t{rows}", rows)))
-        if book is None:
-            raise SystemExit(report.render({}))
-        store = Store()
-        store.publish(make_edition(book, datetime.now(UTC)))
-        loaded = time.perf_counter() - began
-        desk = Desk(store, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
-        name = f"t{rows}.price"
-
-        def ask(row: int, level: TraceLevel = TraceLevel.NONE, *, desk: Desk = desk, name: str = name) -> None:
-            answer = desk.decide(Request(decision=name, facts=facts_of_row(row), trace=level))
-            if answer.outputs["code"] != row:
-                raise SystemExit(f"{name}: row {row} answered {answer.outputs['code']}")
-
-        began = time.perf_counter()
-        ask(rows // 2)
-        first = (time.perf_counter() - began) * 1e6
-        numbers = rows_at_random(rows)
-        distinct = _microseconds(lambda: ask(next(numbers)), seconds)
-        repeated = _microseconds(lambda: ask(rows // 2), seconds)
-        full = _microseconds(lambda: ask(rows // 2, TraceLevel.FULL), seconds / 2)
-        for what, value in (("load_s", loaded), ("first_us", first), ("distinct_us", distinct), ("repeated_us", repeated), ("full_us", full)):
+        found = _one_table(rows, seconds)
+        for what, value in found.items():
             figures.note(f"in_process.{rows}.{what}", value)
-        table.add_row(f"{rows:,}", f"{loaded:.2f}", f"{first:,.0f}", f"{distinct:.1f}", f"{repeated:.1f}", f"{full:,.1f}")
+        table.add_row(f"{rows:,}", f"{found['load_s']:.2f}", *(f"{v:,.1f}" for k, v in found.items() if k != "load_s"))
         gc.collect()
     console.print(table)
-    for what in ("distinct", "repeated"):
+    for what, words in (("new_cell", "each cell once"), ("known_cells", "known cells"), ("one_cell", "one cell")):
         ratio = figures.values[f"in_process.{SIZES[-1]}.{what}_us"] / figures.values[f"in_process.{SIZES[0]}.{what}_us"]
-        console.print(f"{SIZES[-1]:,} rows beside {SIZES[0]}, {what} cells: {figures.note(f'in_process.ratio.{what}', ratio):.2f} times")
+        console.print(f"{SIZES[-1]:,} rows beside {SIZES[0]}, {words}: {figures.note(f'in_process.ratio.{what}', ratio):.2f} times")
     console.print()
 
 
-def _microseconds(call: Callable[[], None], seconds: float) -> float:
+def _one_table(rows: int, seconds: float) -> dict[str, float]:
+    began = time.perf_counter()
+    book, report = check_source(Source(f"t{rows}.yaml", book_text(f"t{rows}", rows)))
+    if book is None:
+        raise SystemExit(report.render({}))
+    store = Store()
+    store.publish(make_edition(book, datetime.now(UTC)))
+    loaded = time.perf_counter() - began
+    desk = Desk(store, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+    name = f"t{rows}.price"
+    requests = [facts_of_row(row) for row in range(rows)]
+
+    def ask(row: int, level: TraceLevel = TraceLevel.NONE) -> None:
+        answer = desk.decide(Request(decision=name, facts=requests[row], trace=level))
+        if answer.outputs["code"] != row:
+            raise SystemExit(f"{name}: row {row} answered {answer.outputs['code']}")
+
+    # Every cell once, as after a start; then the same ones again and again, as on every other day.
+    asked = random.Random(1).sample(range(rows), min(rows, 1_000))
+    times = []
+    for row in asked:
+        began = time.perf_counter()
+        ask(row)
+        times.append(time.perf_counter() - began)
+    numbers = itertools.cycle(asked)
+    return {
+        "load_s": loaded,
+        "first_us": times[0] * 1e6,
+        "new_cell_us": statistics.fmean(times[1:]) * 1e6,
+        "known_cells_us": _microseconds(lambda: ask(next(numbers)), seconds),
+        "one_cell_us": _microseconds(lambda: ask(asked[0]), seconds),
+        "full_us": _microseconds(lambda: ask(asked[0], TraceLevel.FULL), seconds / 2, at_once=1),
+    }
+
+
+def _microseconds(call: Callable[[], None], seconds: float, at_once: int = 10) -> float:
     count, began, end = 0, time.perf_counter(), time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for _ in range(10):
+        for _ in range(at_once):
             call()
-        count += 10
+        count += at_once
     return (time.perf_counter() - began) / count * 1e6
 
 
@@ -142,14 +160,16 @@ class Server:
 
 
 @contextmanager
-def server(name: str, command: list[str], port: int) -> Iterator[Server]:
-    """Start a server, wait until it takes calls, end it at the end."""
+def server(name: str, command: list[str]) -> Iterator[Server]:
+    """Start a server on a free port, wait until it says that it takes calls, end it at the end."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 20)]) as channel:
-            grpc.channel_ready_future(channel).result(timeout=READY_S)
-        yield Server(name, process, f"127.0.0.1:{port}", time.perf_counter() - began)
+        line = process.stdout.readline().decode() if process.stdout else ""
+        found = re.search(r"listening on [^ ]+:(\d+)", line)
+        if not found:
+            raise SystemExit(f"{name} did not start: {' '.join(command)}")
+        yield Server(name, process, f"127.0.0.1:{found.group(1)}", time.perf_counter() - began)
     finally:
         process.terminate()
         try:
@@ -157,13 +177,6 @@ def server(name: str, command: list[str], port: int) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 # ---------------------------------------------------------------- requests
@@ -200,7 +213,11 @@ def shipment_request(level: trace_pb2.TraceLevel) -> bytes:
         "payments": v(
             list=values_pb2.ValueList(
                 values=[
-                    v(record=values_pb2.Record(fields={"amount": v(money=values_pb2.Money(amount="9000")), "paid_on": v(date="2026-03-20")}))
+                    v(
+                        record=values_pb2.Record(
+                            fields={"amount": v(money=values_pb2.Money(amount="9000")), "paid_on": v(date="2026-03-20")}
+                        )
+                    )
                 ]
             )
         ),
@@ -264,16 +281,25 @@ def stream(method: str, requests: list[bytes], window: int = 16) -> Caller:
     return call
 
 
-async def load(target: Server, caller: Caller, callers: int, seconds: float) -> tuple[float, float]:
-    """Return answers a second and the server's CPU microseconds an answer."""
+@dataclass
+class Load:
+    """What one kind of call cost so far."""
+
+    answers: int = 0
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+
+
+async def load(target: Server, caller: Caller, callers: int, seconds: float, total: Load) -> None:
+    """Ask for a while and add what it cost to `total`."""
     async with grpc.aio.insecure_channel(target.address, options=[("grpc.max_receive_message_length", 64 << 20)]) as channel:
         await channel.channel_ready()
         await caller(channel, time.perf_counter() + seconds / 10)
         cpu, began = target.cpu_s(), time.perf_counter()
         counts = await asyncio.gather(*(caller(channel, began + seconds) for _ in range(callers)))
-        elapsed, used = time.perf_counter() - began, target.cpu_s() - cpu
-    total = sum(counts)
-    return total / elapsed, used / total * 1e6
+        total.seconds += time.perf_counter() - began
+        total.cpu_s += target.cpu_s() - cpu
+        total.answers += sum(counts)
 
 
 def measure_server(seconds: float, figures: Figures) -> None:
@@ -283,16 +309,15 @@ def measure_server(seconds: float, figures: Figures) -> None:
         rules.mkdir()
         (rules / "t10.yaml").write_text(book_text("t10", 10))
         shutil.copy(ROOT / "rules" / "credit.yaml", rules)
-        port, echo_port = free_port(), free_port()
-        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", str(port)]
-        with server("policybook", command, port) as ours:
+        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0"]
+        with server("policybook", command) as ours:
             at_start = ours.resident_mb()
             answer = Path(folder) / "answer"
             with grpc.insecure_channel(ours.address) as channel:
                 ask = channel.unary_unary(f"{SERVICE}/Decide")
                 sizes = {level: len(ask(shipment_request(level))) for level in (trace_pb2.TRACE_LEVEL_NONE, trace_pb2.TRACE_LEVEL_FULL)}
                 answer.write_bytes(ask(simple_requests()[0]))
-            with server("echo", [sys.executable, str(ROOT / "bench" / "echo_server.py"), str(echo_port), str(answer)], echo_port) as echo:
+            with server("echo", [sys.executable, str(ROOT / "bench" / "echo_server.py"), str(answer)]) as echo:
                 _measure_both(ours, echo, answer, seconds, figures)
             _report_server(ours, echo.start_s, at_start, sizes, figures)
 
@@ -305,29 +330,32 @@ def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figu
         "echo of messages": (echo, unary("/bench.Echo/Messages", simple)),
         "Decide, one table": (ours, unary(f"{SERVICE}/Decide", simple)),
         "Decide, credit.shipment": (ours, unary(f"{SERVICE}/Decide", none)),
-        "Decide, credit.shipment, full trace": (ours, unary(f"{SERVICE}/Decide", [shipment_request(trace_pb2.TRACE_LEVEL_FULL)])),
+        "  the same with full trace": (ours, unary(f"{SERVICE}/Decide", [shipment_request(trace_pb2.TRACE_LEVEL_FULL)])),
         f"BatchDecide, {BATCH} of one table": (ours, batch(simple)),
         "echo of a stream": (echo, stream("/bench.Echo/Stream", streamed)),
         "StreamDecide, one table": (ours, stream(f"{SERVICE}/StreamDecide", streamed)),
     }
-    table = Table(title=f"Through gRPC: answers a second, and CPU microseconds of the server an answer ({answer.stat().st_size} byte answers)", title_justify="left")
+    found = {(name, callers): Load() for name in plans for callers in CALLERS}
+    # In turns, so that whatever else this machine does falls on all of them.
+    for _ in range(ROUNDS):
+        for (name, callers), total in found.items():
+            target, caller = plans[name]
+            asyncio.run(load(target, caller, callers, seconds / ROUNDS, total))
+    title = f"Through gRPC, by number of callers (answers of {answer.stat().st_size} bytes; CPU of the server)"
+    table = Table(title=title, title_justify="left", box=SIMPLE)
     table.add_column("")
-    for callers in CALLERS:
-        table.add_column(f"{callers} caller{'s' if callers > 1 else ''}, /s", justify="right")
-        table.add_column("CPU", justify="right")
-    table.add_column("CPU beside the echo of bytes", justify="right")
-    base: dict[int, float] = {}
-    for name, (target, caller) in plans.items():
-        cells: list[str] = []
-        ratios = []
+    for what in ("answers/s", "CPU us", "x echo"):
         for callers in CALLERS:
-            rate, cpu = asyncio.run(load(target, caller, callers, seconds))
-            figures.note(f"grpc.{name}.{callers}.per_s", rate)
-            figures.note(f"grpc.{name}.{callers}.cpu_us", cpu)
-            base.setdefault(callers, cpu)
-            ratios.append(figures.note(f"grpc.{name}.{callers}.ratio", cpu / base[callers]))
-            cells += [f"{rate:,.0f}", f"{cpu:.0f}"]
-        table.add_row(name, *cells, " / ".join(f"{r:.2f}" for r in ratios))
+            table.add_column(f"{what}\n{callers}", justify="right", no_wrap=True)
+    for name in plans:
+        per_s, cpu_us, ratio = [], [], []
+        for callers in CALLERS:
+            total, bare = found[name, callers], found["echo of bytes", callers]
+            key = f"grpc.{name.strip()}.{callers}"
+            per_s.append(figures.note(f"{key}.per_s", total.answers / total.seconds))
+            cpu_us.append(figures.note(f"{key}.cpu_us", total.cpu_s / total.answers * 1e6))
+            ratio.append(figures.note(f"{key}.ratio", cpu_us[-1] / (bare.cpu_s / bare.answers * 1e6)))
+        table.add_row(name, *(f"{v:,.0f}" for v in per_s), *(f"{v:,.0f}" for v in cpu_us), *(f"{v:.2f}" for v in ratio))
     console.print(table)
 
 
@@ -338,7 +366,9 @@ def _report_server(ours: Server, echo_start_s: float, at_start: float, sizes: Ma
     figures.note("resident_mb.end", ours.resident_mb())
     console.print(f"start-up until the first call is taken: {ours.start_s:.2f} s (echo {echo_start_s:.2f} s), two books")
     console.print(f"resident memory: {at_start:.0f} MB at the start, {ours.resident_mb():.0f} MB after all of the above")
-    console.print("credit.shipment answers: " + ", ".join(f"{size:,} bytes {trace_pb2.TraceLevel.Name(level)}" for level, size in sizes.items()))
+    console.print(
+        "credit.shipment answers: " + ", ".join(f"{size:,} bytes {trace_pb2.TraceLevel.Name(level)}" for level, size in sizes.items())
+    )
 
 
 def main() -> None:

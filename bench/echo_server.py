@@ -1,6 +1,6 @@
 """A bare grpc.aio server to measure beside: it answers every request with one and the same message.
 
-    python bench/echo_server.py PORT ANSWER_FILE
+    python bench/echo_server.py ANSWER_FILE
 
 `/bench.Echo/Bytes` and `/bench.Echo/Stream` touch no message at all: what they cost is grpcio. `/bench.Echo/Messages` parses a
 DecideRequest and serializes a DecideResponse: what a server costs that decides nothing.
@@ -19,7 +19,7 @@ import grpc
 from policybook.v1 import decision_service_pb2 as pb
 
 
-async def serve(port: int, answer: bytes) -> None:
+async def serve(answer: bytes) -> None:
     """Serve until the process is ended."""
     message = pb.DecideResponse.FromString(answer)
 
@@ -42,10 +42,11 @@ async def serve(port: int, answer: bytes) -> None:
     }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    print(f"echo: listening on 127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]).read_bytes()))
+    asyncio.run(serve(Path(sys.argv[1]).read_bytes()))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from fractions import Fraction
-
 from policybook.model.facts import Raw, RawMoney, Tag
 
 KINDS = ("ale", "beer", "cider", "date", "egg")
@@ -32,19 +28,16 @@ def book_text(name: str, rows: int) -> str:
     for i in range(rows):
         kind, step = KINDS[i % len(KINDS)], i // len(KINDS)
         test = f'"[{step * STEP}..{(step + 1) * STEP})"'
-        lines.append(f"      - {{id: r{i}, set_by: company, when: {{kind: {kind}, amount: {test}}}, then: {{code: {i}, share: {i % 100}%}}}}")
+        lines.append(
+            f"      - {{id: r{i}, set_by: company, when: {{kind: {kind}, amount: {test}}}, then: {{code: {i}, share: {i % 100}%}}}}"
+        )
     lines += ["    default: {id: none-of-them, set_by: company, then: {code: -1, share: 0%}}", ""]
     return "\n".join(lines)
 
 
 def facts_of_row(row: int) -> dict[str, Raw]:
     """Return facts that the row and no other matches."""
-    amount = Fraction(row // len(KINDS) * STEP) + Fraction(STEP, 2)
-    return {"kind": Raw(Tag.TEXT, KINDS[row % len(KINDS)]), "amount": Raw(Tag.MONEY, RawMoney(f"{float(amount):.2f}", "CNY"))}
-
-
-def rows_at_random(rows: int, seed: int = 1) -> Iterator[int]:
-    """Yield row numbers for ever, each as likely as another, the same at every run."""
-    source = random.Random(seed)
-    while True:
-        yield source.randrange(rows)
+    return {
+        "kind": Raw(Tag.TEXT, KINDS[row % len(KINDS)]),
+        "amount": Raw(Tag.MONEY, RawMoney(f"{row // len(KINDS) * STEP + STEP // 2}.50", "CNY")),
+    }

@@ -82,14 +82,17 @@ STAGES = {
     "PB1": ("Reading the text", "The file is not a book yet: what stands where it should not. Reported with line and column."),
     "PB2": ("Checking the meaning", "Every word is where it should be, but names, types, dates or references do not fit together."),
     "PB3": ("Analysis", "The book is consistent; this is what its tables do as a whole."),
-    "PB4": ("Facts of a request", "The book is fine; the request is not. Over gRPC each becomes one field violation of INVALID_ARGUMENT, all at once."),
+    "PB4": (
+        "Facts of a request",
+        "The book is fine; the request is not. Over gRPC each becomes one field violation of INVALID_ARGUMENT, all at once.",
+    ),
     "PB5": ("Test tables", "A file in `rules/tests/` cannot be read as cases."),
 }
 
 ENTRIES: dict[Code, Entry] = {
     Code.YAML_SYNTAX: Entry(
         "The text is not YAML: a quote or bracket is not closed, a tab is used to indent, or a test begins with a sign that YAML takes for its own.",
-        "Look at the marked place and the line above it. Put a test that begins with `>`, `[`, `\"` or `-` in quotes.",
+        "Look at the marked place and the line above it. Put a test that begins with `>`, `[` or `-` in quotes.",
         ((": <= petty,", ": > petty,"),),
     ),
     Code.YAML_FEATURE: Entry(
@@ -102,13 +105,19 @@ ENTRIES: dict[Code, Entry] = {
         "Split the book by domain.",
         told="A file of 50 MB; a list nested a hundred deep.",
     ),
-    Code.UNKNOWN_KEY: Entry("A key that this place does not have, mostly a slip.", "Take the name that is suggested.", (("hit_policy:", "hit_polcy:"),)),
+    Code.UNKNOWN_KEY: Entry(
+        "A key that this place does not have, mostly a slip.", "Take the name that is suggested.", (("hit_policy:", "hit_polcy:"),)
+    ),
     Code.MISSING_KEY: Entry("Something that must be said is not.", "Add the key.", (("\n    hit_policy: first", ""),)),
     Code.WRONG_SHAPE: Entry(
-        "A list stands where a mapping should, or a text where a list should.", "Compare the place with the example in [language.md](language.md).", (("{approver: nobody}", "nobody"),)
+        "A list stands where a mapping should, or a text where a list should.",
+        "Compare the place with the example in [language.md](language.md).",
+        (("{approver: nobody}", "nobody"),),
     ),
     Code.DUPLICATE_KEY: Entry(
-        "The same key twice. YAML would silently keep the last one.", "Remove one; two tests of one value in a row become one test: `[5..10]`.", (("kind: not(wine)", "a_head: 0"),)
+        "The same key twice. YAML would silently keep the last one.",
+        "Remove one; two tests of one value in a row become one test: `[5..10]`.",
+        (("kind: not(wine)", "a_head: 0"),),
     ),
     Code.BAD_NAME: Entry(
         "A name that is not written as names are: `snake_case` for names, `kebab-case` for ids of rows, and the book named as its file.",
@@ -121,26 +130,40 @@ ENTRIES: dict[Code, Entry] = {
         (("CNY", "yuan"),),
     ),
     Code.BAD_EXPRESSION: Entry(
-        "A test or expression that does not follow the grammar.", "The mark stands where it stops making sense. Brackets, commas and operators are the usual suspects.", (("<= petty,", "< = petty,"),)
+        "A test or expression that does not follow the grammar.",
+        "The mark stands where it stops making sense. Brackets, commas and operators are the usual suspects.",
+        (("<= petty,", "< = petty,"),),
     ),
-    Code.EMPTY: Entry("There is nothing in the file.", "Begin with `policy:`; the shortest book is in [language.md](language.md).", ((BOOK, "# nothing yet\n"),)),
+    Code.EMPTY: Entry(
+        "There is nothing in the file.",
+        "Begin with `policy:`; the shortest book is in [language.md](language.md).",
+        ((BOOK, "# nothing yet\n"),),
+    ),
     Code.NOT_TEXT: Entry(
         "The file is not UTF-8 text, or holds characters that no text has.",
         "Save it as UTF-8 (in a spreadsheet or editor: *Save as*, encoding UTF-8).",
         (("Gifts", "Gifts\x00"),),
     ),
     Code.UNKNOWN_NAME: Entry(
-        "A name that is neither an input, a parameter, a value, a decision's output nor an enum value.", "Take the name that is suggested, or declare it.", (("<= petty", "<= pety"),)
+        "A name that is neither an input, a parameter, a value, a decision's output nor an enum value.",
+        "Take the name that is suggested, or declare it.",
+        (("<= petty", "<= pety"),),
     ),
     Code.DUPLICATE_NAME: Entry(
-        "A name or row id is used twice; ids are unique in a book, because answers and logs cite them.", "Rename one of the two.", (("id: the-rest", "id: petty"),)
+        "A name or row id is used twice; ids are unique in a book, because answers and logs cite them.",
+        "Rename one of the two.",
+        (("id: the-rest", "id: petty"),),
     ),
     Code.WRONG_TYPE: Entry(
         "Two values of different types are compared or calculated with, or an output gets something else than it declares.",
         "Compare like with like; the message names both types.",
         (("a_head: <= petty", "a_head: <= 2026-01-01"),),
     ),
-    Code.CYCLE: Entry("A value, type or decision needs itself, directly or through others.", "Break the circle: one of them must be an input.", (("price / heads", "a_head / heads"),)),
+    Code.CYCLE: Entry(
+        "A value, type or decision needs itself, directly or through others.",
+        "Break the circle: one of them must be an input.",
+        (("price / heads", "a_head / heads"),),
+    ),
     Code.MISSING_CLAUSE: Entry(
         "A row or figure cites no written clause and is not marked as the company's own.",
         "Add `clause:`, or `set_by: company` where the source leaves it open.",
@@ -157,33 +180,52 @@ ENTRIES: dict[Code, Entry] = {
         (("min: 0, default: 1", "min: 0, default: -1"),),
     ),
     Code.MISSING_OUTPUT: Entry(
-        "A row leaves out an output that has no default.", "Say it under `then`, or give the output `default:` or `optional: true`.", (("then: {approver: nobody}", "then: {}"),)
+        "A row leaves out an output that has no default.",
+        "Say it under `then`, or give the output `default:` or `optional: true`.",
+        (("then: {approver: nobody}", "then: {}"),),
     ),
     Code.HIT_POLICY: Entry(
         "There is no such hit policy, or the table lacks what it needs: `priority` an enum output, `collect sum` something to add up.",
         "Choose one from the table in [language.md](language.md#hit-policies).",
         (("hit_policy: first", "hit_policy: firts"),),
     ),
-    Code.DIVISION_BY_ZERO: Entry("A division whose divisor is always zero.", "Change the divisor. A divisor that may be zero is refused per request instead (PB407).", (("price / heads", "price / 0"),)),
+    Code.DIVISION_BY_ZERO: Entry(
+        "A division whose divisor is always zero.",
+        "Change the divisor. A divisor that may be zero is refused per request instead (PB407).",
+        (("price / heads", "price / 0"),),
+    ),
     Code.TOO_MANY_ALTERNATIVES: Entry(
         "A row whose tests, multiplied out, give too many combinations, or that tests too many different things.",
         "Split the row, or decide a part of it in a value or decision of its own.",
         told="A row with ten tests of ten alternatives each.",
     ),
-    Code.MISSING_CURRENCY: Entry("Money is used, but the book does not say in which currency.", "Add `currency: CNY` at the top.", (("currency: CNY\n", ""),)),
-    Code.UNKNOWN_CLAUSE: Entry("Reserved: a clause that the source does not have. Nothing reports it yet.", "Correct the number.", told="`clause: 12.99`"),
+    Code.MISSING_CURRENCY: Entry(
+        "Money is used, but the book does not say in which currency.", "Add `currency: CNY` at the top.", (("currency: CNY\n", ""),)
+    ),
+    Code.UNKNOWN_CLAUSE: Entry(
+        "Reserved: a clause that the source does not have. Nothing reports it yet.", "Correct the number.", told="`clause: 12.99`"
+    ),
     Code.ENGINE_DISAGREES: Entry(
         "The rule engine and a plain reading of the table gave different rows for the same facts. The book is not served.",
         "This is a fault of policybook or of the engine, not of the book: report it with the book.",
         told="It has not been seen; the check runs at every load so that it never goes unseen.",
     ),
-    Code.NEVER_FIRES: Entry("Reserved: a row that no facts can reach. Nothing reports it yet.", "Move it up, or remove it.", told="A row below one that matches everything, under `first`."),
+    Code.NEVER_FIRES: Entry(
+        "Reserved: a row that no facts can reach. Nothing reports it yet.",
+        "Move it up, or remove it.",
+        told="A row below one that matches everything, under `first`.",
+    ),
     Code.UNUSED: Entry(
-        "An input, figure or value that no decision uses. A warning: the book is served all the same.", "Remove it, or use it.", (("values:\n", "values:\n  twice: 2 * price\n"),)
+        "An input, figure or value that no decision uses. A warning: the book is served all the same.",
+        "Remove it, or use it.",
+        (("values:\n", "values:\n  twice: 2 * price\n"),),
     ),
     Code.MISSING_FACT: Entry("A fact that the decision needs was not sent.", "Send it.", facts={"price": None}, shown="kind=tea"),
     Code.UNKNOWN_FACT: Entry(
-        "A fact that the book does not know, mostly a slip.", "Take the name that is suggested.", facts={"prise": Raw(Tag.DECIMAL, "1")}, shown="kind=tea price=150 prise=1"
+        "A fact that the book does not know, mostly a slip.",
+        "Take the name that is suggested.",
+        facts={"prise": Raw(Tag.DECIMAL, "1")},
+        shown="kind=tea price=150 prise=1",
     ),
     Code.FACT_TYPE: Entry(
         "A fact of another type than the input, or a text that its type does not allow.",
@@ -191,7 +233,12 @@ ENTRIES: dict[Code, Entry] = {
         facts={"kind": Raw(Tag.TEXT, "coffee")},
         shown="kind=coffee price=150",
     ),
-    Code.FACT_BOUNDS: Entry("A fact below `min` or above `max`.", "Correct the fact; if it is right, the bounds are not.", facts={"heads": Raw(Tag.DECIMAL, "-1")}, shown="kind=tea price=150 heads=-1"),
+    Code.FACT_BOUNDS: Entry(
+        "A fact below `min` or above `max`.",
+        "Correct the fact; if it is right, the bounds are not.",
+        facts={"heads": Raw(Tag.DECIMAL, "-1")},
+        shown="kind=tea price=150 heads=-1",
+    ),
     Code.FACT_CURRENCY: Entry(
         "Money in another currency than the book's. Nothing is converted.",
         "Convert it, by a rate that you answer for.",

@@ -21,7 +21,7 @@ class Severity(enum.Enum):
 class Code(enum.Enum):
     """Stable number and name of each kind of finding; neither is ever reused."""
 
-    # PB1xx: the text
+    # The text: 1xx
     YAML_SYNTAX = ("PB101", "yaml-syntax")
     YAML_FEATURE = ("PB102", "yaml-feature")
     TOO_LARGE = ("PB103", "too-large")
@@ -34,7 +34,7 @@ class Code(enum.Enum):
     BAD_EXPRESSION = ("PB110", "bad-expression")
     EMPTY = ("PB111", "empty")
     NOT_TEXT = ("PB112", "not-text")
-    # PB2xx: the meaning
+    # The meaning: 2xx
     UNKNOWN_NAME = ("PB201", "unknown-name")
     DUPLICATE_NAME = ("PB202", "duplicate-name")
     WRONG_TYPE = ("PB203", "wrong-type")
@@ -48,11 +48,12 @@ class Code(enum.Enum):
     TOO_MANY_ALTERNATIVES = ("PB211", "too-many-alternatives")
     MISSING_CURRENCY = ("PB212", "missing-currency")
     UNKNOWN_CLAUSE = ("PB213", "unknown-clause")
-    # PB3xx: analysis
+    AMBIGUOUS_NAME = ("PB214", "ambiguous-name")
+    # Analysis: 3xx
     ENGINE_DISAGREES = ("PB301", "engine-disagrees")
     NEVER_FIRES = ("PB302", "never-fires")
     UNUSED = ("PB303", "unused")
-    # PB4xx: facts of a request
+    # Facts of a request: 4xx
     MISSING_FACT = ("PB401", "missing-fact")
     UNKNOWN_FACT = ("PB402", "unknown-fact")
     FACT_TYPE = ("PB403", "fact-type")
@@ -60,7 +61,7 @@ class Code(enum.Enum):
     FACT_CURRENCY = ("PB405", "fact-currency")
     FACT_SIZE = ("PB406", "fact-size")
     FACT_ARITHMETIC = ("PB407", "fact-arithmetic")
-    # PB5xx: test tables
+    # Test tables: 5xx
     TEST_TABLE = ("PB501", "test-table")
 
     @property

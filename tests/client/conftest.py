@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
 from policybook.v1 import (
     decision_service_pb2,
     decision_service_pb2_grpc,
@@ -19,6 +21,7 @@ from policybook.v1 import (
     policy_service_pb2_grpc,
     values_pb2,
 )
+from policybook_client import AsyncPolicybookClient, PolicybookClient
 
 Answer = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -76,8 +79,8 @@ class FakeService(
 
     def start(self, port: int = 0) -> None:
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
-        decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(self, server)
-        policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(self, server)
+        decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
+        policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         self.target = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
         server.start()
@@ -157,3 +160,34 @@ def no_thread_left_behind() -> Iterator[None]:
     for thread in left:
         thread.join(timeout=2)
     assert not any(thread.is_alive() for thread in left)
+
+
+class Asyncio:
+    """Runs an AsyncPolicybookClient so that one test can ask both clients the same."""
+
+    def __init__(self, target: str, **options: Any) -> None:
+        self.runner = asyncio.Runner()
+        self.client = AsyncPolicybookClient(target, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if name == "decide_stream":
+            return lambda *args, **options: iter(self.runner.run(self._all(method(*args, **options))))
+        return lambda *args, **options: self.runner.run(method(*args, **options))
+
+    @staticmethod
+    async def _all(results: AsyncIterator[Any]) -> list[Any]:
+        return [result async for result in results]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.run(self.client.close())
+        self.runner.close()
+
+
+@pytest.fixture(params=[PolicybookClient, Asyncio], ids=["sync", "asyncio"])
+def either(request: pytest.FixtureRequest) -> Any:
+    """Both clients, with the methods of the synchronous one; streams of the other come as a whole."""
+    return request.param

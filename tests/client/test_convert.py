@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from policybook.v1 import values_pb2
 from policybook_client import Money, MoneyRatio, Period, Record
 from policybook_client import _wire as wire
@@ -131,8 +132,10 @@ ENDLESS.append(ENDLESS)
         ({1: 2}, "facts.x: a name is a str, not int 1"),
         (
             Bare(),
-            "facts.x: Bare cannot be sent; write a Decimal, int, Fraction, Money, str, bool, date, datetime, time, timedelta, Period, "
-            "list, dict or None",
+            (
+                "facts.x: Bare cannot be sent; write a Decimal, int, Fraction, Money, str, bool, date, datetime, time, timedelta, Period, "
+                "list, dict or None"
+            ),
         ),
     ],
 )
@@ -150,8 +153,10 @@ def test_a_type_without_exact_meaning_is_refused(value: object, message: str) ->
         (Decimal("-Infinity"), "facts.x: a number must be finite, not -Infinity; write None if it is known to be nothing"),
         (
             datetime(2026, 3, 25, 16, 0),  # noqa: DTZ001 - what is tested
-            "facts.x: datetime 2026-03-25T16:00:00 has no time zone: write `datetime(..., tzinfo=ZoneInfo('Asia/Shanghai'))`, or a date "
-            "if the day is meant",
+            (
+                "facts.x: datetime 2026-03-25T16:00:00 has no time zone: write `datetime(..., tzinfo=ZoneInfo('Asia/Shanghai'))`, or a date "
+                "if the day is meant"
+            ),
         ),
         (time(16, tzinfo=UTC), "facts.x: a time of day has no time zone: write `value.replace(tzinfo=None)`"),
         ("\ud800", "facts.x: text cannot be written as UTF-8: surrogates not allowed at 0"),

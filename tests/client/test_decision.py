@@ -11,9 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import policybook_client as client
 import pytest
 from google.protobuf import duration_pb2, timestamp_pb2
+
+import policybook_client as client
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import trace_pb2, values_pb2
 from policybook_client import Decision, Money, MoneyRatio, PolicybookClient, RowVerdict
@@ -58,7 +59,9 @@ RESPONSE = pb.DecideResponse(
                     trace_pb2.NamedValue(name="credit_limit", title="Credit limit", value=money("10000.00")),
                     trace_pb2.NamedValue(name="cap", title="Cap", value=money("10000/3")),
                     trace_pb2.NamedValue(name="stage", title="阶段", value=text("first"), unit=""),
-                    trace_pb2.NamedValue(name="approved_limit", title="Approved", value=values_pb2.Value(null=0)),
+                    trace_pb2.NamedValue(
+                        name="approved_limit", title="Approved", value=values_pb2.Value(null=values_pb2.NULL_VALUE_UNSPECIFIED)
+                    ),
                     trace_pb2.NamedValue(name="age", title="Age", value=values_pb2.Value(decimal="31"), unit="days"),
                 ],
                 parameters=[
@@ -147,9 +150,7 @@ def test_a_trace_is_typed(answer: Any) -> None:
     assert table.parameters[1].effective_from is None
     assert table.parameters[1].set_by_company
     assert [row.verdict for row in table.rows] == [RowVerdict.NOT_MATCHED, RowVerdict.SELECTED, RowVerdict.NOT_REACHED]
-    assert table.rows[0].cells[0] == client.CellTrace(
-        name="exposure", test="<= credit_limit", actual=Money("14000", "CNY"), passed=False
-    )
+    assert table.rows[0].cells[0] == client.CellTrace(name="exposure", test="<= credit_limit", actual=Money("14000", "CNY"), passed=False)
     assert table.rows[0].position == "credit.yaml:42:9"
 
 
@@ -186,7 +187,7 @@ def test_no_match_is_an_answer_without_outputs(answer: Any) -> None:
     assert decision.outputs == {}
     assert str(decision) == "credit.x: no row matched"
     assert "no row matched, and the table has no default" in decision.explain()
-    with pytest.raises(KeyError, match="no output `outcome`: no row of `credit.x` matched|no row of `credit.x` matched"):
+    with pytest.raises(KeyError, match=r"no output `outcome`; no row of `credit\.x` matched"):
         decision["outcome"]
 
 
@@ -213,7 +214,7 @@ def test_an_answer_that_breaks_the_interface_is_an_error(answer: Any, change: di
 
 def test_a_verdict_from_the_future_is_unknown(answer: Any) -> None:
     response = copy.deepcopy(RESPONSE)
-    response.trace.tables[0].rows[0].verdict = 9
+    response.trace.tables[0].rows[0].verdict = 9  # type: ignore[assignment]
     decision = answer(response)
     assert decision.trace.tables[0].rows[0].verdict is RowVerdict.UNKNOWN
     assert "? within-limit" in decision.explain()
@@ -230,17 +231,17 @@ def test_value_holds_to_the_type_asked() -> None:
         with pytest.raises(TypeError, match=f"output `{name}` is"):
             decision.value(name, kind)
     with pytest.raises(AttributeError, match="Decision has neither an attribute nor an output `outcome`"):
-        decision.outcome  # noqa: B018 - its raising is what is tested
+        decision.outcome  # type: ignore[attr-defined]  # noqa: B018 - its raising is what is tested
 
 
 def test_an_answer_cannot_be_changed_and_can_be_kept() -> None:
     decision = make_decision("credit.shipment", {"outcome": "ship", "conditions": ["a", "b"]}, items=[("r", {"amount": Money(5)})])
     with pytest.raises(dataclasses.FrozenInstanceError):
-        decision.decided = False
+        decision.decided = False  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(decision)) == decision  # noqa: S301 - our own
     assert copy.deepcopy(decision) == decision
     assert hash(copy.copy(decision)) == hash(decision)
-    assert decision.conditions == ("a", "b")
+    assert decision.conditions == ("a", "b")  # type: ignore[attr-defined]
 
 
 def test_made_answers_are_such_as_the_service_gives() -> None:
@@ -249,5 +250,5 @@ def test_made_answers_are_such_as_the_service_gives() -> None:
     assert refused.rule_ids == ()
     with pytest.raises(ValueError, match="where no row matched there are no outputs"):
         make_decision("credit.shipment", {"outcome": "ship"}, decided=False)
-    with pytest.raises(TypeError, match="outputs.share: float 0.5 is not exact"):
+    with pytest.raises(TypeError, match=r"outputs\.share: float 0\.5 is not exact"):
         make_decision("credit.shipment", {"share": 0.5})  # type: ignore[dict-item]

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
-import policybook_client as client
 import pytest
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2 as rpc
+
+import policybook_client as client
 from policybook_client import (
     FieldViolation,
     PolicybookClient,
@@ -92,7 +93,7 @@ CASES: list[tuple[str, grpc.StatusCode, tuple[Any, ...], type[PolicybookError], 
     ("starting", Code.UNAVAILABLE, (info("STARTING"), RETRY), client.UnavailableError, {"retry_after": timedelta(seconds=1.5)}),
     ("unavailable", Code.UNAVAILABLE, (), client.UnavailableError, {"retry_after": None, "reason": ""}),
     ("deadline", Code.DEADLINE_EXCEEDED, (info("TIME"),), client.DeadlineExceededError, {}),
-    ("internal", Code.INTERNAL, (info("INTERNAL", incident_id="i-7"),), client.InternalError, {"incident_id": "i-7"}),
+    ("internal", Code.INTERNAL, (info("INTERNAL", incident="i-7"),), client.InternalError, {"incident_id": "i-7"}),
     ("crash without details", Code.UNKNOWN, (), client.InternalError, {"incident_id": "", "code": Code.UNKNOWN}),
     ("anything else", Code.PERMISSION_DENIED, (info("NO_TOKEN", "proxy.example"),), PolicybookError, {"reason": "NO_TOKEN"}),
     ("another's reason", Code.INVALID_ARGUMENT, (info("INVALID_FACTS", "proxy.example"),), client.InvalidRequestError, {}),
@@ -102,7 +103,14 @@ CASES: list[tuple[str, grpc.StatusCode, tuple[Any, ...], type[PolicybookError], 
 @pytest.mark.parametrize(("code", "details", "kind", "attributes"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 @pytest.mark.parametrize("of", ["call", "batch"])
 def test_a_status_becomes_its_exception(
-    fake: Any, kit: Any, of: str, code: grpc.StatusCode, details: tuple[Any, ...], kind: type[PolicybookError], attributes: dict[str, Any]
+    fake: Any,
+    kit: Any,
+    *,
+    of: str,
+    code: grpc.StatusCode,
+    details: tuple[Any, ...],
+    kind: type[PolicybookError],
+    attributes: dict[str, Any],
 ) -> None:
     fake.answers["Decide"] = lambda _, context: kit.refuse(context, code, "it is so", *details)
     fake.answers["BatchDecide"] = lambda _, __: kit.pb.BatchDecideResponse(results=[kit.item_error(code, "it is so", *details)])
@@ -138,6 +146,9 @@ def test_an_error_shows_every_fault(fake: Any, kit: Any) -> None:
 
 
 def test_a_fault_is_not_said_twice() -> None:
+    violations = (FieldViolation("facts.a", "`x` is no amount; write `5`"), FieldViolation("facts.b", "missing"))
+    facts = client.InvalidFactsError("`x` is no amount; missing", field_violations=violations, metadata={"omitted": "7"})
+    assert str(facts) == "facts.a: `x` is no amount; write `5`\n  facts.b: missing\n  ... and 7 more"
     error = client.ConflictError("rows disagree", violations=(PreconditionViolation("CONFLICTING_ROWS", "x", "rows disagree"),))
     assert str(error) == "rows disagree"
     assert error.code is Code.FAILED_PRECONDITION

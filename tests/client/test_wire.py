@@ -9,12 +9,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import policybook_client
 import pytest
 from google.protobuf.descriptor import Descriptor
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
+
+import policybook_client
 from policybook_client import _wire
 
 CLIENT = Path(__file__).resolve().parents[2] / "clients" / "python"
@@ -78,11 +80,13 @@ def test_the_client_needs_grpcio_and_protobuf_alone() -> None:
                 imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module or "")
-    foreign = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names and not name.startswith("policybook_client")}
+    foreign = {
+        name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names and not name.startswith("policybook_client")
+    }
     assert foreign == {"grpc", "grpc.aio", "google.protobuf", "google.protobuf.descriptor_pb2", "google.protobuf.message"}
 
 
-ORIGINALS: list[tuple[Descriptor, Descriptor]] = [
+ORIGINALS: list[tuple[Any, Any]] = [
     (_wire.Status.DESCRIPTOR, status_pb2.Status.DESCRIPTOR),
     (_wire.Status.DESCRIPTOR, _wire.ItemError.DESCRIPTOR),
     *(

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 
 import pytest
-from books_in_text import ask, book_of, desk_of
 
+from books_in_text import ask, book_of, desk_of
 from policybook import Request
 from policybook.errors import FactsError, NotInForceError, RequestError, UnknownNameError, VersionMismatchError
 from policybook.model.answer import TraceLevel, Verdict
@@ -58,7 +58,13 @@ def test_a_list_of_what_is_missing_passes_through():
 
 @pytest.mark.parametrize(
     ("limit", "amount", "outcome"),
-    [("10000", "3333.33", "ship"), ("10000", "3333.34", "refuse"), ("9999", "3333", "refuse"), ("9999", "3332.99", "ship"), ("0", "0", "refuse")],
+    [
+        ("10000", "3333.33", "ship"),
+        ("10000", "3333.34", "refuse"),
+        ("9999", "3333", "refuse"),
+        ("9999", "3332.99", "ship"),
+        ("0", "0", "refuse"),
+    ],
 )
 def test_exactly_a_third_is_not_below_a_third(limit, amount, outcome):
     assert ask(desk_of(book_of(CHAIN)), "shipment", {"limit": limit, "amount": amount, "papers": PAPERS}).outputs["outcome"] == outcome
@@ -118,9 +124,17 @@ def payment(amount, day, **more):
 
 
 def test_a_table_over_a_list_is_asked_once_for_each_element():
-    facts = {"day": "2026-03-31", "payments": [payment(100, "2026-03-01"), payment(50, "2026-02-28"), payment(7, "2026-03-30"), payment(9, "2026-03-31")]}
+    facts = {
+        "day": "2026-03-31",
+        "payments": [payment(100, "2026-03-01"), payment(50, "2026-02-28"), payment(7, "2026-03-30"), payment(9, "2026-03-31")],
+    }
     answer = ask(desk_of(book_of(FOR_EACH)), "counted", facts)
-    assert [(i.item_number, i.row.id, i.outputs["counts"]) for i in answer.items] == [(1, "inside", 100), (2, "outside", 0), (3, "inside", 7), (4, "outside", 0)]
+    assert [(i.item_number, i.row.id, i.outputs["counts"]) for i in answer.items] == [
+        (1, "inside", 100),
+        (2, "outside", 0),
+        (3, "inside", 7),
+        (4, "outside", 0),
+    ]
     assert [t.item_number for t in answer.tables] == [1, 2, 3, 4]
     assert ask(desk_of(book_of(FOR_EACH)), "limit", facts).outputs == {"limit": 107, "largest": 100, "how_many": 4}
 

@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 import pytest
-from books_in_text import ask, book_of, desk_of
 
+from books_in_text import ask, book_of, desk_of
 from policybook.errors import ConflictError
 from policybook.model.answer import Outcome, Verdict
 
@@ -61,7 +61,9 @@ def test_the_aggregate_of_nothing():
 
 
 def test_count():
-    body = "inputs: {n: {type: integer}}\ndecisions:\n  d:\n    hit_policy: collect count\n    outputs: {hits: {type: integer}}\n    rules:\n"
+    body = (
+        "inputs: {n: {type: integer}}\ndecisions:\n  d:\n    hit_policy: collect count\n    outputs: {hits: {type: integer}}\n    rules:\n"
+    )
     body += "      - {id: a, clause: 1, when: {n: < 5}, then: {hits: 1}}\n      - {id: b, clause: 1, when: {n: < 9}, then: {hits: 1}}\n"
     desk = desk_of(book_of(body))
     assert [ask(desk, "d", {"n": n}).outputs["hits"] for n in (1, 6, 10)] == [2, 1, 0]

@@ -4,8 +4,9 @@ The convention, in README.md, CONTRIBUTING.md, docs/ and the client's README:
 
 - a block marked `python` is executed; the blocks of one page share their names, in order. Lines that only show what was printed are
   comments (`# -> 3000`); what such a line says must be what the print just above it prints.
-- a block marked `console`: every line that begins with `$ ` is run by bash (a `\\` at the end continues it); the lines below it are what it
-  prints, up to blanks at line ends. A line `...` stands for any lines, `...` within a line for any text. `[exit 1]` as the last line is the exit code.
+- a block marked `console`: every line that begins with `$ ` is run by bash (a `\\` at the end or an open `'` continues it); the lines below it are what it
+  prints, up to blanks at line ends, hashes, ids and milliseconds. A line `...` stands for any lines, `...` within a line for any text. `[exit 1]` as
+  the last line is the exit code. `make golden` puts the real output in the place of one that differs and has no `...`.
 - `no-run` after the language: shown only. `$ make x` is not run; its target must exist.
 - pages see the real service: `localhost:50151` is put in the place of a server that this test starts, on a free port, with the books of rules/.
   Commands run in a copy of the tree, so a page may edit a table.
@@ -19,15 +20,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import pytest
 from click import Group
 
@@ -70,25 +68,17 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the real service, with its own copy of the books."""
     rules = tmp_path_factory.mktemp("served") / "rules"
     shutil.copytree(ROOT / "rules", rules)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    command = [Path(sys.executable).with_name("policybook"), "serve", rules, "--port", "0"]
     log = rules.parent / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("policybook"), "serve", rules, "--port", str(port)], stdout=out, stderr=out, cwd=rules.parent
-        )
+    with log.open("wb") as err:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, cwd=rules.parent)
+    assert process.stdout
     try:
-        deadline = time.monotonic() + 60
-        with grpc.insecure_channel(f"localhost:{port}") as channel:
-            ready = grpc.channel_ready_future(channel)
-            while True:
-                with contextlib.suppress(grpc.FutureTimeoutError):
-                    ready.result(timeout=0.5)
-                    break
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the server did not start:\n{log.read_text()}")
-        yield f"localhost:{port}"
+        # It prints one line when it takes calls; nothing and the end of the stream when it cannot.
+        found = re.match(r"policybook: listening on [^ ]+:(\d+),", process.stdout.readline())
+        if not found:
+            pytest.fail(f"the server did not start:\n{log.read_text()}")
+        yield f"localhost:{found.group(1)}"
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -96,6 +86,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture
@@ -117,11 +108,10 @@ def test_page(page: str, tree: Path, request: pytest.FixtureRequest, monkeypatch
     monkeypatch.chdir(tree)
     names: dict[str, object] = {"__name__": "page"}
     for block in runnable:
-        where = f"{page}:{block.line}"
         if block.language == "python":
-            run_python(block, where, address, names)
+            run_python(block, f"{page}:{block.line}", address, names)
         else:
-            run_console(block, where, address, tree)
+            run_console(block, page, address, tree, rewrite=bool(request.config.getoption("--golden")))
 
 
 def run_python(block: Block, where: str, address: str, names: dict[str, object]) -> None:
@@ -132,19 +122,26 @@ def run_python(block: Block, where: str, address: str, names: dict[str, object])
     wanted = re.findall(r"# -> (.*)", block.text)
     got = printed.getvalue().replace(address, DOCUMENTED)
     if wanted:
-        compare(wanted, got.splitlines(), where)
+        compare(wanted, got, where)
 
 
-def run_console(block: Block, where: str, address: str, tree: Path) -> None:
+def run_console(block: Block, page: str, address: str, tree: Path, *, rewrite: bool) -> None:
     for command, wanted in commands(block.text):
+        where = f"{page}:{block.line}: {command}"
         if command.startswith("make "):
             target = command.split()[1]
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"{where}: no target `{target}`"
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"{where}: no such target"
             continue
-        code = 0
-        if wanted and (found := re.fullmatch(r"\[exit (\d+)\]", wanted[-1])):
-            code, wanted = int(found.group(1)), wanted[:-1]
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120", "LANG": "C.UTF-8", "NO_COLOR": "1"}
+        found = re.fullmatch(r"\[exit (\d+)\]", wanted[-1]) if wanted else None
+        code = int(found.group(1)) if found else 0
+        shown = wanted[:-1] if found else wanted
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COLUMNS": "110",
+            "LANG": "C.UTF-8",
+            "NO_COLOR": "1",
+        }
         done = subprocess.run(
             ["bash", "-c", command.replace(DOCUMENTED, address)],
             cwd=tree,
@@ -156,9 +153,19 @@ def run_console(block: Block, where: str, address: str, tree: Path) -> None:
             timeout=120,
         )
         got = done.stdout.replace(address, DOCUMENTED)
-        assert done.returncode == code, f"{where}: `{command}` ended with {done.returncode}:\n{got}"
-        if wanted:
-            compare(wanted, got.splitlines(), f"{where}: {command}")
+        if done.returncode != code:
+            pytest.fail(f"{where}: ended with {done.returncode}:\n{got}", pytrace=False)
+        if rewrite and shown and "..." not in "".join(shown) and not agrees(shown, got):
+            replace_output(page, command, shown, got)
+        elif shown:
+            compare(shown, got, where)
+
+
+def replace_output(page: str, command: str, shown: list[str], got: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    new = "\n".join(line.rstrip() for line in got.strip("\n").splitlines())
+    old = "\n".join(shown).rstrip("\n")
+    (ROOT / page).write_text(text.replace(f"$ {command}\n{old}\n", f"$ {command}\n{new}\n", 1), encoding="utf-8")
 
 
 def commands(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -174,26 +181,46 @@ def commands(text: str) -> Iterator[tuple[str, list[str]]]:
         else:
             wanted.append(line)
             continue
-        continued = line.endswith("\\")
+        continued = line.endswith("\\") or command.count("'") % 2 == 1
     if command:
         yield command, wanted
 
 
-def compare(wanted: list[str], got: list[str], where: str) -> None:
-    lines = "\n".join(line.rstrip() for line in got).strip("\n")
-    parts = [re.escape(line.rstrip()).replace(re.escape("..."), "[^\n]*") if line.strip() != "..." else None for line in wanted]
+# What differs from run to run, and in width with it.
+MASKS = (
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"(?<=@)[0-9a-f]{8}\b|\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r"\d+\.\d+ ms"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "INSTANT"),
+    (re.compile(r" ─+╯"), " ─╯"),
+)
+
+
+def plain(line: str) -> str:
+    for pattern, name in MASKS:
+        line = pattern.sub(name, line)
+    return line.rstrip()
+
+
+def agrees(wanted: list[str], got: str) -> bool:
+    lines = "\n".join(plain(line) for line in got.splitlines()).strip("\n")
+    parts = [None if line.strip() == "..." else re.escape(plain(line)).replace(re.escape("..."), "[^\n]*") for line in wanted]
     while parts and parts[-1] == "":
         parts.pop()
     pattern = "".join("(?:[^\n]*\n)*" if part is None else part + "\n" for part in parts)
-    if not re.fullmatch(pattern, lines + "\n"):
-        pytest.fail("\n".join((f"{where}", "--- the page says", *wanted, "--- but it prints", lines)), pytrace=False)
+    return re.fullmatch(pattern, lines + "\n") is not None
+
+
+def compare(wanted: list[str], got: str, where: str) -> None:
+    if not agrees(wanted, got):
+        pytest.fail("\n".join((where, "--- the page says", *wanted, "--- but it prints", got)), pytrace=False)
 
 
 def test_the_convention_itself() -> None:
-    compare(["a", "...", "d ... f"], ["a", "b", "c", "d e f"], "here")
-    compare(["a", "..."], ["a"], "here")
-    with pytest.raises(pytest.fail.Exception):
-        compare(["a", "c"], ["a", "b", "c"], "here")
+    assert agrees(["a", "...", "d ... f"], "a\nb\nc\nd e f\n")
+    assert agrees(["a", "..."], "a\n")
+    assert agrees(["credit@01234567 in 1.5 ms"], "credit@89abcdef in 22.75 ms  \n")
+    assert not agrees(["a", "c"], "a\nb\nc\n")
     assert list(commands("$ a \\\n  b\nout\n$ c\n")) == [("a \\\n  b", ["out"]), ("c", [])]
 
 
@@ -226,9 +253,7 @@ def test_links_lead_somewhere() -> None:
             if "://" in target:
                 continue
             file = ((ROOT / page).parent / path) if path else ROOT / page
-            if not file.exists():
-                dead.append(f"{page}: {target}")
-            elif anchor and file.suffix == ".md" and anchor not in anchors(file):
+            if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
                 dead.append(f"{page}: {target}")
     assert not dead, "\n".join(dead)
 

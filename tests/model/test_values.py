@@ -43,7 +43,11 @@ def parse_ratio_unbounded(text: str) -> Fraction:
     return Fraction(Decimal(whole)) / (int(over) if over else 1)
 
 
-@given(decimals, st.integers(0, 6), st.sampled_from([("half_up", ROUND_HALF_UP), ("half_even", ROUND_HALF_EVEN), ("up", ROUND_UP), ("down", ROUND_DOWN)]))
+@given(
+    decimals,
+    st.integers(0, 6),
+    st.sampled_from([("half_up", ROUND_HALF_UP), ("half_even", ROUND_HALF_EVEN), ("up", ROUND_UP), ("down", ROUND_DOWN)]),
+)
 def test_rounding_is_that_of_decimal(d, places, how):
     ours, theirs = how
     with localcontext() as ctx:
@@ -60,13 +64,17 @@ def test_34_digits_are_enough_for_dmn(f):
     assert s == f or not is_terminating(f)
 
 
-@pytest.mark.parametrize("text", ["", " 1", "1 ", "1_000", "1,000", "0x10", "NaN", "inf", "-", ".5", "5.", "1e", "--1", "٣", "1.2.3", "9" * 39, "1e39", "1e-39"])
+@pytest.mark.parametrize(
+    "text", ["", " 1", "1 ", "1_000", "1,000", "0x10", "NaN", "inf", "-", ".5", "5.", "1e", "--1", "٣", "1.2.3", "9" * 39, "1e39", "1e-39"]
+)
 def test_what_is_not_a_number(text):
     with pytest.raises(ValueError, match=r"."):
         parse_number(text)
 
 
-@pytest.mark.parametrize(("text", "value"), [("30%", "3/10"), ("1/3", "1/3"), (" 1 / 3".strip(), "1/3"), ("-2/4", "-1/2"), ("12.5%", "1/8"), ("0.30", "3/10")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("30%", "3/10"), ("1/3", "1/3"), (" 1 / 3".strip(), "1/3"), ("-2/4", "-1/2"), ("12.5%", "1/8"), ("0.30", "3/10")]
+)
 def test_ratios(text, value):
     assert parse_ratio(text) == Fraction(value)
 
@@ -120,6 +128,9 @@ def test_full_months_are_the_most_that_fit(start, end):
     assert add_months(start, months) <= end < add_months(start, months + 1)
 
 
-@pytest.mark.parametrize(("day", "months", "expected"), [("2024-01-31", 1, "2024-02-29"), ("2023-01-31", 1, "2023-02-28"), ("2024-02-29", 12, "2025-02-28"), ("2026-03-31", -1, "2026-02-28")])
+@pytest.mark.parametrize(
+    ("day", "months", "expected"),
+    [("2024-01-31", 1, "2024-02-29"), ("2023-01-31", 1, "2023-02-28"), ("2024-02-29", 12, "2025-02-28"), ("2026-03-31", -1, "2026-02-28")],
+)
 def test_month_ends_and_leap_years(day, months, expected):
     assert add_months(date.fromisoformat(day), months).isoformat() == expected

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from books_in_text import HEAD, NOON, write
 
+from books_in_text import HEAD, NOON, write
 from policybook import open_books
 from policybook.errors import BookError
 from policybook.store.reload import Reloader

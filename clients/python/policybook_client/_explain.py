@@ -31,7 +31,7 @@ _CAPTIONS: Final[dict[str, _Captions]] = {
         "rows": "rows",
         "company": "set by the company",
         "since": "since",
-        "item": "item",
+        "item": "item {}",
         "default": "default",
         RowVerdict.UNKNOWN: "unknown verdict",
         RowVerdict.SELECTED: "selected",
@@ -41,7 +41,7 @@ _CAPTIONS: Final[dict[str, _Captions]] = {
     },
     "zh": {
         "as of": "截至",
-        "no match": "没有规则命中, 且决策表没有默认行",
+        "no match": "没有规则命中，且决策表没有默认行",
         "items": "明细",
         "because": "依据",
         "reading": "理解为",
@@ -50,13 +50,13 @@ _CAPTIONS: Final[dict[str, _Captions]] = {
         "rows": "规则行",
         "company": "公司自定",
         "since": "生效日",
-        "item": "第几项",
+        "item": "第 {} 项",
         "default": "默认",
         RowVerdict.UNKNOWN: "未知",
         RowVerdict.SELECTED: "采用",
         RowVerdict.OUTRANKED: "命中但未采用",
         RowVerdict.NOT_MATCHED: "未命中",
-        RowVerdict.NOT_REACHED: "未评估",
+        RowVerdict.NOT_REACHED: "未轮到",
     },
 }
 _MARKS: Final = {
@@ -97,7 +97,7 @@ def _rules(rules: Iterable[MatchedRule], words: _Captions) -> Iterator[str]:
 
 
 def _table(table: TableTrace, words: _Captions) -> Iterator[str]:
-    at = f"{words['item']} {table.item_number}" if table.item_number else ""
+    at = words["item"].format(table.item_number) if table.item_number else ""
     yield "  ".join(filter(None, (table.decision, at, f"({table.hit_policy})", table.title)))
     if table.inputs:
         yield f"  {words['inputs']}"
@@ -145,7 +145,9 @@ def _outputs(outputs: Record) -> list[str]:
 
 
 def _with_unit(value: NamedValue | ParameterTrace) -> str:
-    return f"{text_of(value.value)} {value.unit}".rstrip()
+    text = text_of(value.value)
+    # An amount brings its unit, the currency, with it.
+    return text if not value.unit or text.endswith(f" {value.unit}") else f"{text} {value.unit}"
 
 
 def _clauses(clauses: Sequence[str]) -> str:

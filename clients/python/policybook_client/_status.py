@@ -105,7 +105,7 @@ def _error(code: grpc.StatusCode, message: str, details: Iterable[Any]) -> Polic
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceededError(message, **common)
         case grpc.StatusCode.INTERNAL | grpc.StatusCode.UNKNOWN | grpc.StatusCode.DATA_LOSS:
-            return InternalError(message, incident_id=metadata.get("incident_id", ""), **common)
+            return InternalError(message, incident_id=metadata.get("incident", ""), **common)
         case _:
             return PolicybookError(message, **common)
 

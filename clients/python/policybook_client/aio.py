@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -147,7 +147,7 @@ class AsyncPolicybookClient:
         requests: Iterable[DecisionRequest] | AsyncIterable[DecisionRequest],
         *,
         timeout: timedelta | None = None,
-    ) -> AsyncIterator[Decision | PolicybookError]:
+    ) -> AsyncGenerator[Decision | PolicybookError, None]:
         """Ask decisions as they come; see `PolicybookClient.decide_stream`.
 
         Leave the loop early only inside `async with contextlib.aclosing(client.decide_stream(...)) as answers`, else

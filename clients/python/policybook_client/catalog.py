@@ -96,7 +96,7 @@ class Policy:
         previous_versions: older ones that can still be pinned, newest first
         currency: ISO 4217; empty when the policy has no money
         time_zone: IANA name; decides what day it is
-        decisions: names without the policy's: `shipment`, or with it, as the service gives them
+        decisions: `credit.shipment`, ...
         loaded_at: when this version went into service, in UTC
     """
 

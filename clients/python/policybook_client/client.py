@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -203,7 +203,7 @@ class PolicybookClient:
 
     def decide_stream(
         self, requests: Iterable[DecisionRequest], *, timeout: timedelta | None = None
-    ) -> Iterator[Decision | PolicybookError]:
+    ) -> Generator[Decision | PolicybookError, None, None]:
         """Ask decisions as they come; answers come back while later requests are still being made.
 
         The stream begins with the first `next`; leaving the loop ends it. It is not made again when it breaks. The

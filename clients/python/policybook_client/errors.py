@@ -116,10 +116,11 @@ class PolicybookError(Exception):
         self.metadata = MappingProxyType(dict(metadata or {}))
 
     def __str__(self) -> str:
-        return "\n  ".join((self.message, *self._lines()))
+        more = self.metadata.get("omitted")
+        return "\n  ".join((self.message, *self._lines(), *((f"... and {more} more",) if more else ())))
 
     def _lines(self) -> tuple[str, ...]:
-        """Give the single faults, one a line, for `str`."""
+        """Give what the message does not say, line by line, for `str`."""
         return ()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -150,8 +151,16 @@ class InvalidRequestError(PolicybookError):
         super().__init__(message, **rest)
         self.field_violations = field_violations
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        first = str(self.field_violations[0]) if self.field_violations else ""
+        # The service's message is the beginning of the list; the list says it all, and where.
+        if self.message.partition("; ")[0] in first:
+            return text.removeprefix(self.message).removeprefix("\n  ")
+        return text
+
     def _lines(self) -> tuple[str, ...]:
-        return tuple(str(v) for v in self.field_violations if v.description != self.message)
+        return tuple(map(str, self.field_violations))
 
 
 class InvalidFactsError(InvalidRequestError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from typing import Any, TypeAlias
@@ -42,7 +43,7 @@ class Atom:
     title: Text
     unit: str
     field: Field | None
-    read: Reader = field(repr=False, compare=False)
+    read: Reader = dataclasses.field(repr=False, compare=False)
 
     @property
     def kind(self) -> Kind:

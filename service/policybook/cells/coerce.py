@@ -55,7 +55,9 @@ def coerce(raw: RawFacts, book: Book, decision: Decision) -> dict[str, Value]:
             if field.name not in used:
                 continue
             if field.required:
-                coercion.fault(Code.MISSING_FACT, f"facts.{field.name}", f"`{field.name}`{_named(field)} is missing", f"it is {_describe(field.kind)}")
+                coercion.fault(
+                    Code.MISSING_FACT, f"facts.{field.name}", f"`{field.name}`{_named(field)} is missing", f"it is {_describe(field.kind)}"
+                )
             facts[field.name] = field.default if field.has_default else None
         else:
             facts[field.name] = coercion.field(stated, field, f"facts.{field.name}")
@@ -63,7 +65,12 @@ def coerce(raw: RawFacts, book: Book, decision: Decision) -> dict[str, Value]:
         for name in raw:
             if name not in book.input_by_name:
                 shown = name[:100]
-                coercion.fault(Code.UNKNOWN_FACT, f"facts.{shown}", f"`{shown}` is not an input of `{book.name}`", did_you_mean(name, book.input_by_name))
+                coercion.fault(
+                    Code.UNKNOWN_FACT,
+                    f"facts.{shown}",
+                    f"`{shown}` is not an input of `{book.name}`",
+                    did_you_mean(name, book.input_by_name),
+                )
     if coercion.findings:
         raise FactsError(Report(tuple(coercion.findings)))
     return facts
@@ -137,7 +144,9 @@ class _Coercion:
             limits = [f"at least {self.show(low, field.kind)}"] if low is not None else []
             limits += [f"at most {self.show(high, field.kind)}"] if high is not None else []
             unit = f" {field.unit}" if field.unit else ""
-            self.fault(Code.FACT_BOUNDS, path, f"`{field.name}` is {self.show(value, field.kind)}{unit}", f"allowed: {' and '.join(limits)}{unit}")
+            self.fault(
+                Code.FACT_BOUNDS, path, f"`{field.name}` is {self.show(value, field.kind)}{unit}", f"allowed: {' and '.join(limits)}{unit}"
+            )
 
     def show(self, value: Value, kind: Kind) -> str:
         return value_text(value, kind, self.book.currency)
@@ -165,7 +174,9 @@ class _Coercion:
         got = {Tag.LIST: "a list", Tag.RECORD: "a record", Tag.MONEY: "money", Tag.FLAG: "a flag (true or false)", Tag.NULL: "null"}.get(
             raw.tag, f"a {raw.tag.value}" if raw.tag is not Tag.TEXT else "text"
         )
-        self.fault(Code.FACT_TYPE, path, f"`{field.name}` is given as {got}", f"it must be {_describe(kind)}, sent as `{_wire_name(kind.base)}`")
+        self.fault(
+            Code.FACT_TYPE, path, f"`{field.name}` is given as {got}", f"it must be {_describe(kind)}, sent as `{_wire_name(kind.base)}`"
+        )
 
     def simple(self, raw: Raw, kind: Kind, field: Field, path: str) -> Value:
         text = raw.value
@@ -210,14 +221,24 @@ class _Coercion:
         if raw.tag is Tag.MONEY:
             amount, currency = raw.value
             if currency and currency != self.book.currency:
-                self.fault(Code.FACT_CURRENCY, path, f"`{field.name}` is in `{_short(currency)}`", f"amounts of `{self.book.name}` are in `{self.book.currency}`")
+                self.fault(
+                    Code.FACT_CURRENCY,
+                    path,
+                    f"`{field.name}` is in `{_short(currency)}`",
+                    f"amounts of `{self.book.name}` are in `{self.book.currency}`",
+                )
                 return None
             return parse_number(amount)
         if raw.tag is Tag.LITERAL:
             text = raw.value.strip()
             number, _, currency = text.partition(" ")
             if currency and currency != self.book.currency:
-                self.fault(Code.FACT_CURRENCY, path, f"`{field.name}` is in `{_short(currency)}`", f"amounts of `{self.book.name}` are in `{self.book.currency}`")
+                self.fault(
+                    Code.FACT_CURRENCY,
+                    path,
+                    f"`{field.name}` is in `{_short(currency)}`",
+                    f"amounts of `{self.book.name}` are in `{self.book.currency}`",
+                )
                 return None
             return parse_ratio(number) if "/" not in number else parse_number(number)
         self.wrong(raw, field.kind, field, path)
@@ -261,7 +282,9 @@ class _Coercion:
         known = [f.name for f in kind.fields]
         for name in stated:
             if name not in known:
-                self.fault(Code.UNKNOWN_FACT, f"{path}.{name[:100]}", f"`{name[:100]}` is not a field of `{field.name}`", did_you_mean(name, known))
+                self.fault(
+                    Code.UNKNOWN_FACT, f"{path}.{name[:100]}", f"`{name[:100]}` is not a field of `{field.name}`", did_you_mean(name, known)
+                )
         return out
 
 
@@ -307,7 +330,7 @@ def _short(text: object) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def value_text(value: Value, kind: Kind, currency: str) -> str:  # noqa: PLR0911 - one return a kind
+def value_text(value: Value, kind: Kind, currency: str) -> str:
     """Write a value as a person reads it: `1200.50 CNY`, `30%`, `2026-03-25`."""
     if value is None:
         return "null"

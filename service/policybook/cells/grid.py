@@ -122,7 +122,7 @@ class Grid:
         Args:
             env: inputs, outputs of required decisions, the item, `as_of` and `now`, as far as the tests use them
         Raises:
-            ArithmeticFault: a formula of some test has no result
+            FormulaError: a formula of some test has no result
         """
         if self.stays_named:
             env = self.plain.complete(env)
@@ -339,6 +339,7 @@ class _Builder:
         """Turn a test of a plain subject into questions; the mirror of model.evaluate.passes."""
         match test:
             case Anything():
+                self.keep_fault(s)
                 return True
             case IsNull():
                 return self.is_null(s)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from policybook.model.book import Book, Decision, DerivedValue
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Arith, Call, Choose, Compare, Const, Formula, Get, ListOf, Logic, Member, Not, Ref, Role, children
-from policybook.model.functions import ArithmeticFault
+from policybook.model.functions import FormulaError
 from policybook.model.kinds import Base
 from policybook.values import Value
 
@@ -85,7 +85,7 @@ class Plain:
             return f
         try:
             return Const(evaluate(f, {}, self.zone), f.kind)
-        except ArithmeticFault:
+        except FormulaError:
             # Left as it is: the fault belongs to the request that needs the value.
             return f
 
@@ -160,7 +160,7 @@ _SAFE_ON_NUMBERS = frozenset(("abs", "sum"))
 
 
 def may_fault(f: Formula) -> bool:
-    """Tell whether computing a plain formula can raise ArithmeticFault; True when in doubt."""
+    """Tell whether computing a plain formula can raise FormulaError; True when in doubt."""
     match f:
         case Const() | Ref():
             # A value that stayed a name may hold anything.

@@ -15,7 +15,7 @@ from policybook.check.names import in_order, names_in
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import Types, text_of, within
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
-from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftValue
+from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftText, DraftValue
 from policybook.load.read import load
 from policybook.load.yaml import MAX_BYTES, Scalar
 from policybook.model import formula as m
@@ -38,6 +38,7 @@ from policybook.model.book import (
 )
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import Base, Field, Kind
+from policybook.model.wording import placeholders
 from policybook.source import Source, Span
 from policybook.values import parse_date
 
@@ -61,7 +62,13 @@ def read_book(path: Path) -> tuple[Book | None, Report, Source]:
             return None, _file_fault(name, Code.TOO_LARGE, message, "split the book by domain"), nothing
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        return None, _file_fault(name, Code.NOT_TEXT, f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}", "save it as UTF-8"), nothing
+        return (
+            None,
+            _file_fault(
+                name, Code.NOT_TEXT, f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}", "save it as UTF-8"
+            ),
+            nothing,
+        )
     except OSError as e:
         return None, _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", ""), nothing
     source = Source(name, text.replace("\r\n", "\n"))
@@ -136,7 +143,9 @@ class _Checker:
         if word is None:
             return DEFAULT_ZONE
         if word.text not in available_timezones():
-            self.error(Code.BAD_VALUE, f"there is no time zone `{word.text[:60]}`", word.span, did_you_mean(word.text, available_timezones()))
+            self.error(
+                Code.BAD_VALUE, f"there is no time zone `{word.text[:60]}`", word.span, did_you_mean(word.text, available_timezones())
+            )
             return DEFAULT_ZONE
         return word.text
 
@@ -238,7 +247,12 @@ class _Checker:
         what = f"parameter `{draft.name}`"
         clauses = self.clauses(draft.clauses)
         if not clauses and not draft.set_by_company:
-            self.error(Code.MISSING_CLAUSE, f"{what} has neither `clause` nor `set_by: company`", draft.name_span, "every figure comes from a clause or is marked as the company's")
+            self.error(
+                Code.MISSING_CLAUSE,
+                f"{what} has neither `clause` nor `set_by: company`",
+                draft.name_span,
+                "every figure comes from a clause or is marked as the company's",
+            )
         kind = self.types.kind(draft.type) if draft.type else self.inferred(draft)
         if kind is None:
             return None
@@ -256,6 +270,7 @@ class _Checker:
             clauses=clauses,
             set_by_company=draft.set_by_company,
             reading=text_of(draft.reading),
+            note=text_of(draft.note),
             values=self.in_turn(values, what),
             span=draft.name_span,
         )
@@ -361,7 +376,12 @@ class _Checker:
             needs[decision.name] = needed(names)
         order, cycles = in_order(needs)
         for cycle in cycles:
-            self.error(Code.CYCLE, f"these need each other: {' -> '.join(cycle)}", spans[cycle[0]], "a decision can use only what is decided before it")
+            self.error(
+                Code.CYCLE,
+                f"these need each other: {' -> '.join(cycle)}",
+                spans[cycle[0]],
+                "a decision can use only what is decided before it",
+            )
         return order
 
     def value(self, draft: DraftValue, scope: Scope) -> DerivedValue | None:
@@ -370,7 +390,9 @@ class _Checker:
             return None
         if formula.kind.base is Base.NULL:
             self.error(Code.WRONG_TYPE, f"value `{draft.name}` is always null", draft.formula.span)
-        return DerivedValue(name=draft.name, formula=formula, title=text_of(draft.title), unit=draft.unit, text=draft.formula.text, span=draft.name_span)
+        return DerivedValue(
+            name=draft.name, formula=formula, title=text_of(draft.title), unit=draft.unit, text=draft.formula.text, span=draft.name_span
+        )
 
     # One decision
 
@@ -416,7 +438,12 @@ class _Checker:
     def for_each(self, entry: DraftEntry, scope: Scope) -> tuple[ForEach | None, Scope]:
         name = entry.key.text
         if name in scope.names or any(n.startswith(f"{name}.") for n in scope.names):
-            self.error(Code.DUPLICATE_NAME, f"the item `{name}` has a name that is taken", entry.key.span, "such as the singular of the list's name")
+            self.error(
+                Code.DUPLICATE_NAME,
+                f"the item `{name}` has a name that is taken",
+                entry.key.span,
+                "such as the singular of the list's name",
+            )
         source = self.binder.expression(entry.words, scope)
         without_item = Scope(scope.names, scope.broken | {name})
         if source is None:
@@ -434,8 +461,15 @@ class _Checker:
         self.row_ids.setdefault(row_id, draft.id.span)
         clauses = self.clauses(draft.clauses)
         if not clauses and not draft.set_by_company:
-            self.error(Code.MISSING_CLAUSE, f"row `{row_id}` has neither `clause` nor `set_by: company`", draft.id.span, "every row implements a clause or is marked as the company's")
+            self.error(
+                Code.MISSING_CLAUSE,
+                f"row `{row_id}` has neither `clause` nor `set_by: company`",
+                draft.id.span,
+                "every row implements a clause or is marked as the company's",
+            )
         cells = [c for c in (self.cell(e, scope, row_id) for e in draft.when) if c]
+        if draft.says is not None:
+            self.sentence(draft.says, row_id)
         return Row(
             id=row_id,
             clauses=clauses,
@@ -450,6 +484,18 @@ class _Checker:
             is_default=is_default,
         )
 
+    def sentence(self, says: DraftText, row_id: str) -> None:
+        """Check that the names in braces are parameters."""
+        known = [p.name for p in self.draft.parameters]
+        for name in dict.fromkeys(placeholders(text_of(says))):
+            if name not in known:
+                self.error(
+                    Code.UNKNOWN_NAME,
+                    f"the sentence of row `{row_id}` holds `{{{name}}}`, which is not a parameter",
+                    says.span,
+                    did_you_mean(name, known),
+                )
+
     def cell(self, entry: DraftEntry, scope: Scope, row_id: str) -> Cell | None:
         key = entry.key.text
         subject = scope.resolve(tuple(key.split(".")))
@@ -457,7 +503,12 @@ class _Checker:
             return None
         if subject is None:
             known = scope.candidates()
-            self.error(Code.UNKNOWN_NAME, f"row `{row_id}` tests `{key[:60]}`, which is not a name in this book", entry.key.span, did_you_mean(key, known))
+            self.error(
+                Code.UNKNOWN_NAME,
+                f"row `{row_id}` tests `{key[:60]}`, which is not a name in this book",
+                entry.key.span,
+                did_you_mean(key, known),
+            )
             return None
         test = self.binder.test(entry.words, scope, subject.kind)
         if test is None:
@@ -496,7 +547,12 @@ class _Checker:
                 made[output.name] = OutputEntry(name=output.name, formula=m.Const(value, output.kind), text="", span=draft.id.span)
         if missing:
             names = ", ".join(f"`{n}`" for n in missing)
-            self.error(Code.MISSING_OUTPUT, f"row `{draft.id.text}` gives no {names}", draft.then_span if draft.then else draft.id.span, "add it to `then`, or give the output a `default` or `optional: true`")
+            self.error(
+                Code.MISSING_OUTPUT,
+                f"row `{draft.id.text}` gives no {names}",
+                draft.then_span if draft.then else draft.id.span,
+                "add it to `then`, or give the output a `default` or `optional: true`",
+            )
         return tuple(made[o.name] for o in outputs if o.name in made)
 
     # What is used

@@ -16,7 +16,7 @@ from policybook.load.draft import Words
 from policybook.model import formula as m
 from policybook.model import kinds as k
 from policybook.model.evaluate import evaluate
-from policybook.model.functions import FUNCTIONS, ArithmeticFault
+from policybook.model.functions import FUNCTIONS, FormulaError
 from policybook.model.kinds import Base, Kind
 from policybook.values import parse_datetime
 
@@ -91,7 +91,7 @@ def hint(kind: Kind) -> str:
         case Base.ENUM:
             return f"allowed: {', '.join(f'`{v}`' for v in kind.value_names[:12])}"
         case Base.TEXT:
-            return 'write text in double quotes: \'"text"\''
+            return "write text in double quotes: '\"text\"'"
         case Base.BOOLEAN:
             return "write `true` or `false`"
         case Base.DATE:
@@ -146,7 +146,7 @@ def fold(formula: m.Formula, zone: ZoneInfo) -> m.Formula:
         return formula
     try:
         return m.Const(evaluate(formula, {}, zone), formula.kind)
-    except ArithmeticFault:
+    except FormulaError:
         return formula
 
 
@@ -170,7 +170,7 @@ class _Binding:
 
     # Expressions
 
-    def formula(self, node: n.Expr, expected: Kind | None) -> m.Formula:  # noqa: PLR0911, PLR0912 - one case a node
+    def formula(self, node: n.Expr, expected: Kind | None) -> m.Formula:  # noqa: PLR0912 - one case a node
         match node:
             case n.Number(value, percent):
                 kind = k.PERCENT if percent else k.INTEGER if value.denominator == 1 else k.NUMBER
@@ -221,7 +221,7 @@ class _Binding:
             return formula
         try:
             return m.Const(evaluate(formula, {}, self.zone), formula.kind)
-        except ArithmeticFault as e:
+        except FormulaError as e:
             code = Code.DIVISION_BY_ZERO if "zero" in str(e) else Code.BAD_VALUE
             raise self.fail(code, f"`{_short(self.words.text)}`: {e}", node) from None
 
@@ -246,6 +246,10 @@ class _Binding:
 
     def name(self, node: n.Node, parts: tuple[str, ...], expected: Kind | None) -> m.Formula:
         if expected is not None and expected.base is Base.ENUM and len(parts) == 1 and parts[0] in expected.value_names:
+            other = self.scope.names.get(parts[0])
+            if other is not None and accepts(expected, other):
+                message = f"`{parts[0]}` is read as the value of {expected}, but an {other.role.value} has that name too"
+                self.findings.warn(Code.AMBIGUOUS_NAME, message, self.words.at(node.start, node.end), f"rename the {other.role.value}")
             return m.Const(parts[0], expected)
         found = self.scope.resolve(parts)
         if found is not None:
@@ -292,7 +296,12 @@ class _Binding:
         a, b = self.formula(left, None), self.formula(right, None)
         kind = _arithmetic_kind(op, a, b)
         if kind is None:
-            raise self.fail(Code.WRONG_TYPE, f"`{op}` has no meaning between {article(a.kind)} and {article(b.kind)}", node, _arithmetic_help(op, a.kind, b.kind))
+            raise self.fail(
+                Code.WRONG_TYPE,
+                f"`{op}` has no meaning between {article(a.kind)} and {article(b.kind)}",
+                node,
+                _arithmetic_help(op, a.kind, b.kind),
+            )
         if op == "/" and isinstance(b, m.Const) and b.value == 0:
             raise self.fail(Code.DIVISION_BY_ZERO, f"`{_short(self.words.text)}` divides by zero", node)
         return self.folded(m.Arith(op, a, b, kind), node)
@@ -344,7 +353,9 @@ class _Binding:
             for other in bound[1:]:
                 merged = k.merge(element, other.kind)
                 if merged is None:
-                    raise self.fail(Code.WRONG_TYPE, f"a list holds one type; this one has {article(element)} and {article(other.kind)}", node)
+                    raise self.fail(
+                        Code.WRONG_TYPE, f"a list holds one type; this one has {article(element)} and {article(other.kind)}", node
+                    )
                 element = merged
         return self.folded(m.ListOf(bound, element), node)
 
@@ -366,7 +377,7 @@ class _Binding:
 
     # Tests
 
-    def test(self, node: n.Test, subject: Kind) -> m.Test:  # noqa: PLR0911 - one return a test
+    def test(self, node: n.Test, subject: Kind) -> m.Test:
         match node:
             case n.AnyTest():
                 return m.Anything()
@@ -418,11 +429,13 @@ class _Binding:
         if isinstance(a, m.Const) and isinstance(b, m.Const):
             empty = a.value > b.value or (a.value == b.value and not (low_included and high_included))  # type: ignore[operator]
             if empty:
-                raise self.fail(Code.BAD_VALUE, f"the interval `{_short(self.words.text)}` holds nothing", node, "the smaller end comes first")
+                raise self.fail(
+                    Code.BAD_VALUE, f"the interval `{_short(self.words.text)}` holds nothing", node, "the smaller end comes first"
+                )
         return m.Between(a, b, low_included, high_included)
 
 
-def _arithmetic_kind(op: str, left: m.Formula, right: m.Formula) -> Kind | None:  # noqa: PLR0911, PLR0912 - a table of cases
+def _arithmetic_kind(op: str, left: m.Formula, right: m.Formula) -> Kind | None:
     a, b = left.kind, right.kind
     if a.base is Base.NULL or b.base is Base.NULL:
         return a if b.base is Base.NULL else b
@@ -461,5 +474,3 @@ def _arithmetic_help(op: str, a: Kind, b: Kind) -> str:
     if bases & {Base.DATE, Base.DATETIME} and bases & k.PLAIN_NUMBERS:
         return "add days as a duration: `+ P3D`, or `+ days(n)`"
     return ""
-
-

@@ -75,7 +75,9 @@ class Types:
                 return self.enum(draft)
             case Base.LIST:
                 if draft.of is None:
-                    self.findings.error(Code.MISSING_KEY, "a list must say what it holds", draft.type.span, "add `of: text`, or another type")
+                    self.findings.error(
+                        Code.MISSING_KEY, "a list must say what it holds", draft.type.span, "add `of: text`, or another type"
+                    )
                     return None
                 element = self.kind(draft.of)
                 if element is not None and element.base is Base.LIST:
@@ -89,7 +91,12 @@ class Types:
                 return Kind(Base.RECORD, fields=tuple(f for f in fields if f))
             case Base.MONEY:
                 if not self.currency:
-                    self.findings.error(Code.MISSING_CURRENCY, "money is used, but the book states no currency", draft.type.span, "add `currency: CNY` at the top")
+                    self.findings.error(
+                        Code.MISSING_CURRENCY,
+                        "money is used, but the book states no currency",
+                        draft.type.span,
+                        "add `currency: CNY` at the top",
+                    )
                 return k.MONEY
             case _:
                 return _SIMPLE[word]
@@ -106,7 +113,9 @@ class Types:
         for key, bases in _ONLY_FOR.items():
             if given[key] and base not in bases:
                 names = ", ".join(sorted(b.value for b in bases))
-                self.findings.error(Code.WRONG_SHAPE, f"`{key}` does not belong to the type {base.value}", draft.span, f"it belongs to: {names}")
+                self.findings.error(
+                    Code.WRONG_SHAPE, f"`{key}` does not belong to the type {base.value}", draft.span, f"it belongs to: {names}"
+                )
 
     def enum(self, draft: DraftField) -> Kind | None:
         at = draft.type.span if draft.type else draft.span

@@ -19,6 +19,7 @@ from policybook.source import NOWHERE, Source
 from policybook.store.reload import book_files, make_edition
 from policybook.store.versions import Store
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFile:
     """One file as read; `book` is None when it has errors."""
@@ -58,7 +59,9 @@ def read_books(paths: Sequence[Path]) -> ReadBooks:
         files.append(ReadFile(path=path, book=book, report=report))
         if book is not None and (other := first.setdefault(book.name, path)) != path:
             message = f"{path}: the policy `{book.name}` is also in {other}"
-            extra.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=NOWHERE, help="keep one of the two"))
+            extra.append(
+                Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=NOWHERE, help="keep one of the two")
+            )
     report = Report.of([*(f for r in files for f in r.report), *extra])
     return ReadBooks(files=tuple(files), report=report, sources=sources)
 

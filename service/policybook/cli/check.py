@@ -77,4 +77,6 @@ def _print(read: ReadBooks) -> None:
         console.print("there is no book (*.yaml) here", style="weak")
     errors = len(read.report.errors)
     warnings = sum(f.severity is Severity.WARNING for f in read.report)
-    console.print(f"{counted(len(read.files), 'book')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}", style="no" if errors else "yes")
+    console.print(
+        f"{counted(len(read.files), 'book')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}", style="no" if errors else "yes"
+    )

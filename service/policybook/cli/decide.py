@@ -31,11 +31,15 @@ from policybook.model.facts import RawFacts
 @click.argument("facts", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--facts", "facts_file", metavar="FILE", help="Facts from a JSON object in a file; `-` reads standard input.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole request from a JSON file, such as those in examples/.")
-@click.option("--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]")
+@click.option(
+    "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
+)
 @click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of reading books.")
 @click.option("--as-of", metavar="DAY", help="Apply the policy as of a day or instant  [default: now]")
 @click.option("--version", "version", default="", metavar="HASH", help="Decide only by this version of the policy.")
-@click.option("--trace", type=click.Choice(["none", "matched", "full"]), default="matched", show_default=True, help="How much of the reasoning.")
+@click.option(
+    "--trace", type=click.Choice(["none", "matched", "full"]), default="matched", show_default=True, help="How much of the reasoning."
+)
 @click.option("--lang", type=click.Choice(LANGS), default="en", show_default=True, help="Language of titles and sentences.")
 @click.option("--json", "as_json", is_flag=True, help="Write the answer as JSON.")
 def command(
@@ -52,12 +56,12 @@ def command(
     lang: str,
     as_json: bool,
 ) -> None:
-    """Ask one decision and show the answer with the rows and clauses behind it.
+    """Ask one decision and show why it came so.
 
     \b
-    policybook decide credit.shipment credit_limit=10000 outstanding=7000 shipment_amount=3000
-    policybook decide penalties.fine --facts case.json --trace full --lang both
-    policybook decide --request examples/over-limit-first.json --server localhost:50151
+    policybook decide reception.companions guests=5
+    policybook decide credit.shipment --facts examples/facts/order.json --trace full --lang both
+    policybook decide --request examples/credit-first-over-limit.json --server localhost:50151
 
     A value is written as in a book: `30%`, `1/3`, `2026-03-25`, `[a, b]`, `[{amount: 5, paid_on: 2026-01-01}]`, `null`.
     A refusal by the policy is an answer: the exit code is 0.
@@ -105,7 +109,9 @@ class _Asked:
         try:
             policy = self.decision.partition(".")[0]
             as_of = moment(self.as_of, service.zone(policy)) if self.as_of else None
-            return service.decide(self.decision, self.facts, as_of=as_of, version=self.version, trace=self.trace, request_id=self.request_id)
+            return service.decide(
+                self.decision, self.facts, as_of=as_of, version=self.version, trace=self.trace, request_id=self.request_id
+            )
         finally:
             service.close()
 
@@ -113,7 +119,9 @@ class _Asked:
         policy, _, name = self.decision.partition(".")
         book = book_named(policy, paths)
         if name not in book.decision_by_name:
-            raise RefusedError(f"no decision `{self.decision}`; {did_you_mean(self.decision, [f'{policy}.{n}' for n in book.decision_by_name])}")
+            raise RefusedError(
+                f"no decision `{self.decision}`; {did_you_mean(self.decision, [f'{policy}.{n}' for n in book.decision_by_name])}"
+            )
         desk = open_desk([book])
         as_of = moment(self.as_of, book.zone) if self.as_of else None
         request = Request(
@@ -137,7 +145,7 @@ def _ask(desk: Desk, request: Request) -> Any:
 
 def _object(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise RefusedError(f"{name}: `facts` is an object, `{{\"credit_limit\": 10000}}`")
+        raise RefusedError(f'{name}: `facts` is an object, `{{"credit_limit": 10000}}`')
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
@@ -12,17 +13,19 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from policybook.cli.render import grid, hit_policy, indented
+from policybook.cli.render import grid, hit_policy, indented, with_unit
 from policybook.cli.view import hit_policy_text
-from policybook.cli.words import Lang, caption, colon, comma, joined, lines
+from policybook.cli.words import Lang, caption, joined, labelled, lines
 from policybook.model.book import Book, Decision, DerivedValue, Effective, Parameter, Row
 from policybook.model.kinds import Base, Field, Kind
 from policybook.model.kinds import Text as Words
+from policybook.model.wording import worded_on
 from policybook.trials.text import value_text
 from policybook.values import Value
 
-# Below this a sentence beside a table is a column of single words.
-_LEAST_SENTENCE = 28
+_ROW_WIDTH = 18
+_WORD_WIDTH = 14
+_PARTS = re.compile(r"[^_.-]*[_.-]|[^_.-]+")
 
 
 class Drawing:
@@ -46,7 +49,7 @@ class Drawing:
         parts: list[RenderableType] = [self.head(book.name, book.title)]
         facts = [f"{book.name}@{book.version[:8]}"]
         if book.documents:
-            facts.append(f"{self.word('document')} {comma(self.lang).join(map(str, book.documents))}")
+            facts.append(f"{self.word('document')} {', '.join(map(str, book.documents))}")
         facts += [x for x in (book.currency, book.time_zone) if x]
         if book.effective != Effective():
             facts.append(f"{self.word('in_force')} {self.dates(book.effective)}")
@@ -118,7 +121,7 @@ class Drawing:
             return f"[{self.kind(kind.element)}, ..]"
         if kind.base is Base.RECORD:
             return f"{{{', '.join(f'{f.name}: {self.kind(f.kind)}' for f in kind.fields)}}}"
-        return kind.base.value
+        return str(kind.base.value)
 
     def figures(self, parameters: Iterable[Parameter]) -> Table:
         table = grid(True, False, False, False)
@@ -126,14 +129,17 @@ class Drawing:
             values = [v for v in p.values if self.day is None or v.effective.covers(self.day)]
             text = Text()
             for v in values:
-                text.append("\n" if text else "").append(self.value(v.value, p.kind), "value")
-                if p.unit and p.unit != self.book.currency:
-                    text.append(f" {p.unit}", "dim")
+                text.append("\n" if text else "").append_text(with_unit(self.value(v.value, p.kind), p.unit, "value"))
                 if v.effective != Effective():
                     text.append(f" ({self.dates(v.effective)})", "dim")
-            source = [f"{self.word('clause')} {comma(self.lang).join(p.clauses)}"] if p.clauses else []
+            source = [f"{self.word('clause')} {', '.join(p.clauses)}"] if p.clauses else []
             source += [self.word("set_by_company")] if p.set_by_company else []
-            table.add_row(Text(p.name, "name"), text or Text(self.word("not_in_force"), "weak"), Text(joined(p.title, self.lang), "dim"), Text(comma(self.lang).join(source), "clause"))
+            table.add_row(
+                Text(p.name, "name"),
+                text or Text(self.word("not_in_force"), "weak"),
+                Text(joined(p.title, self.lang), "dim"),
+                Text(", ".join(source), "clause"),
+            )
         return table
 
     # -- tables --------------------------------------------------------------------------------------------------
@@ -145,48 +151,71 @@ class Drawing:
         if decision.for_each is not None:
             parts.append(Text(f"{self.word('for_each')} {decision.for_each.item}: {decision.for_each.text}", "dim"))
         if decision.uses_directly.decisions:
-            parts.append(Text(f"{self.word('requires')} {comma(self.lang).join(decision.uses_directly.decisions)}", "dim"))
-        rows = [r for r in decision.all_rows if self.day is None or r.effective.covers(self.day)]
+            parts.append(Text(f"{self.word('requires')} {', '.join(decision.uses_directly.decisions)}", "dim"))
+        day = self.day
+        rows = (
+            list(decision.all_rows) if day is None else [worded_on(r, self.book, day) for r in decision.all_rows if r.effective.covers(day)]
+        )
         return [*parts, Text(), self.rows(decision, rows)]
 
     def rows(self, decision: Decision, rows: Sequence[Row]) -> RenderableType:
-        if self.layout != "list":
-            width = self.console.width
-            table = self.table(decision, rows, with_words=False)
-            needed = Measurement.get(self.console, self.console.options.update(max_width=10_000), table).maximum
-            if needed + _LEAST_SENTENCE + 3 <= width and any(r.says for r in rows):
-                return self.table(decision, rows, with_words=True)
-            if needed <= width or self.layout == "table":
-                return table
-        return self.list(rows)
+        if self.layout == "list":
+            return self.list(rows)
+        table = self.table(decision, rows)
+        needed = Measurement.get(self.console, self.console.options.update(max_width=10_000), table).minimum
+        if needed > self.console.width and self.layout != "table":
+            return self.list(rows)
+        words = self.words_of(rows)
+        return Group(table, Text(), words) if words.row_count else table
 
-    def table(self, decision: Decision, rows: Sequence[Row], *, with_words: bool) -> Table:
+    def table(self, decision: Decision, rows: Sequence[Row]) -> Table:
         keys = list(dict.fromkeys(c.key for r in rows for c in r.cells))
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_lines=False)
-        table.add_column(self.word("row"), overflow="fold", no_wrap=not with_words)
-        for key in keys:
-            table.add_column(Text(key, "help"), overflow="fold")
-        for output in decision.outputs:
-            table.add_column(Text(f"= {output.name}", "yes"), overflow="fold")
-        table.add_column(self.word("clause"), overflow="fold")
-        if with_words:
-            table.add_column("", overflow="fold", min_width=_LEAST_SENTENCE)
-        for row in rows:
-            cells = {c.key: c.text for c in row.cells}
-            tests = [Text(cells.get(k, "-"), "" if k in cells else "dim") for k in keys]
-            given = {o.name: o.text for o in row.outputs}
-            outputs = [Text(given.get(o.name, "") or "-", "value" if given.get(o.name) else "dim") for o in decision.outputs]
-            name = Text(row.id, "dim" if row.is_default else "name")
+        tests = [[next((self.folded(c.text) for c in r.cells if c.key == k), "-") for r in rows] for k in keys]
+        outputs = [
+            [next((self.folded(o.text) for o in r.outputs if o.name == f.name and o.text), "-") for r in rows] for f in decision.outputs
+        ]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
+        table.add_column(self.word("row"), no_wrap=True)
+        for heading, style, column in (
+            *((k, "help", c) for k, c in zip(keys, tests, strict=True)),
+            *((f"={f.name}", "yes", c) for f, c in zip(decision.outputs, outputs, strict=True)),
+        ):
+            # Without a least width rich would fold words before it breaks lines.
+            widest = max((len(word) for text in column for word in text.split()), default=1)
+            header = _broken(heading, widest)
+            table.add_column(Text(header, style), overflow="fold", min_width=max(widest, *map(len, header.split("\n"))))
+        table.add_column(self.word("clause"), no_wrap=True)
+        for i, row in enumerate(rows):
+            name = Text(_broken(row.id, _ROW_WIDTH), "dim" if row.is_default else "name")
             if row.is_default:
                 name.append(f"\n({self.word('else')})", "dim")
             if row.effective != Effective():
                 name.append(f"\n{self.dates(row.effective)}", "weak")
             source = Text("\n".join(row.clauses), "clause")
             if row.set_by_company:
-                source.append(f"{chr(10) if row.clauses else ''}{self.word('set_by_company')}", "dim")
-            words = [Text("\n".join(lines(row.says, self.lang)), "dim")] if with_words else []
-            table.add_row(name, *tests, *outputs, source, *words)
+                source.append(f"{chr(10) if row.clauses else ''}{self.word('company')}", "dim")
+            cells = [Text(c[i], "dim" if c[i] == "-" else "") for c in tests]
+            given = [Text(c[i], "dim" if c[i] == "-" else "value") for c in outputs]
+            table.add_row(name, *cells, *given, source)
         return table
+
+    def words_of(self, rows: Sequence[Row]) -> Table:
+        """Draw what the rows say below a table, where there is room for it."""
+        table = grid(True, False)
+        for row in rows:
+            words = self.sentences(row)
+            if words:
+                table.add_row(Text(row.id, "name"), Group(*words))
+        return table
+
+    def sentences(self, row: Row) -> list[Text]:
+        words = [Text(line) for line in lines(row.says, self.lang)]
+        words += [Text(line, "dim") for line in labelled("reading", row.reading, self.lang)]
+        return words + [Text(line, "dim") for line in labelled("note", row.note, self.lang)]
+
+    def folded(self, text: str) -> str:
+        """Break long words where the table was asked for though it does not fit."""
+        return " ".join(_broken(word, _WORD_WIDTH) for word in text.split(" ")) if self.layout == "table" else text
 
     def list(self, rows: Sequence[Row]) -> RenderableType:
         parts: list[RenderableType] = []
@@ -197,19 +226,22 @@ class Drawing:
     def row(self, number: int, row: Row) -> RenderableType:
         head = Text(row.id, "name")
         if row.clauses:
-            head.append(f"  {self.word('clause')} {comma(self.lang).join(row.clauses)}", "clause")
+            head.append(f"  {self.word('clause')} {', '.join(row.clauses)}", "clause")
         if row.set_by_company:
             head.append(f"  {self.word('set_by_company')}", "dim")
         if row.effective != Effective():
             head.append(f"  {self.dates(row.effective)}", "weak")
         body = grid(True, False)
         tests = Text("\n").join(Text.assemble((c.key, "help"), "  ", c.text) for c in row.cells)
-        body.add_row(Text(self.word("else" if row.is_default else "when"), "dim"), Text(self.word("always")) if not row.cells and not row.is_default else tests)
+        body.add_row(
+            Text(self.word("else" if row.is_default else "when"), "dim"),
+            Text(self.word("always")) if not row.cells and not row.is_default else tests,
+        )
         outputs = Text("\n").join(Text.assemble((o.name, "yes"), " = ", (o.text, "value")) for o in row.outputs if o.text)
         body.add_row(Text(self.word("then"), "dim"), outputs)
         parts: list[RenderableType] = [head, *(Text(line) for line in lines(row.says, self.lang)), body]
-        parts += [Text(f"{self.word('reading')}{colon(self.lang)}{line}", "dim") for line in lines(row.reading, self.lang)]
-        parts += [Text(f"{self.word('note')}{colon(self.lang)}{line}", "dim") for line in lines(row.note, self.lang)]
+        parts += [Text(line, "dim") for line in labelled("reading", row.reading, self.lang)]
+        parts += [Text(line, "dim") for line in labelled("note", row.note, self.lang)]
         numbered = grid(True, False)
         numbered.add_row(Text(f"{number:>2}", "dim"), Group(*parts))
         return numbered
@@ -228,4 +260,19 @@ class Drawing:
         return value_text(value, kind, currency=self.book.currency, zone=self.book.zone, grouped=True)
 
     def dates(self, effective: Effective) -> str:
-        return f"{effective.start or '..'} – {effective.end or '..'}"
+        start, end = effective.start, effective.end
+        if start and end:
+            return f"{start} – {end}"
+        return caption("from", self.lang).format(start) if start else caption("until", self.lang).format(end)
+
+
+def _broken(name: str, width: int) -> str:
+    """Break a long name into lines behind `_`, `.` or `-`, so that it makes its column no wider than need be."""
+    width = max(width, 10)
+    out, line = [], ""
+    for part in _PARTS.findall(name):
+        if line and len(line) + len(part) > width:
+            out.append(line)
+            line = ""
+        line += part
+    return "\n".join((*out, line))

@@ -42,7 +42,9 @@ def _value(name: str, text: str) -> Raw:
     if text[:1] in ("[", "{"):
         tree, findings = parse_yaml(Source(name, text))
         if tree is None or findings:
-            raise RefusedError(f"`{name}`: {findings[0].message}; a list is written `[a, b]`, a record `{{amount: 5, paid_on: 2026-01-01}}`")
+            raise RefusedError(
+                f"`{name}`: {findings[0].message}; a list is written `[a, b]`, a record `{{amount: 5, paid_on: 2026-01-01}}`"
+            )
         return raw_of(tree)
     return RAW_NULL if text == "null" else Raw(Tag.LITERAL, text)
 
@@ -73,7 +75,7 @@ def object_from_json(text: str, name: str) -> Mapping[str, Any]:
     except RecursionError:
         raise RefusedError(f"{name}: nested too deep") from None
     if not isinstance(value, dict):
-        raise RefusedError(f"{name}: facts are a JSON object, `{{\"credit_limit\": 10000}}`")
+        raise RefusedError(f'{name}: facts are a JSON object, `{{"credit_limit": 10000}}`')
     return value
 
 

@@ -12,6 +12,7 @@ import click
 
 from policybook.cli.console import err
 from policybook.cli.exits import EPILOG, FAULT, FINDINGS, say
+from policybook.diagnostics import did_you_mean
 from policybook.errors import BookError, EngineError, FactsError, PolicybookError
 
 # name -> module: a command's imports are paid for only when it runs (grpc alone costs a third of a second).
@@ -29,17 +30,16 @@ class _Commands(click.Group):
             return None
         command = import_module(f"policybook.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
-        command.epilog = command.epilog or EPILOG
+        if EPILOG not in (command.epilog or ""):
+            command.epilog = "\n\n".join(filter(None, (command.epilog, EPILOG)))
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as e:
-            from policybook.diagnostics import did_you_mean  # noqa: PLC0415 - needed for a wrong name only
-
+        except click.UsageError:
             if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-                e.message = f"no command `{args[0]}`; {did_you_mean(args[0], COMMANDS)}"
+                raise click.UsageError(f"no command `{args[0]}`; {did_you_mean(args[0], COMMANDS)}", ctx) from None
             raise
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal as Exact
 from fractions import Fraction
@@ -82,7 +82,9 @@ class Service:
             self._zones = {p.name: ZoneInfo(p.time_zone) for p in self.client.list_policies()}
         return self._zones.get(policy, ZoneInfo("UTC"))
 
-    def decide(self, decision: str, facts: RawFacts, *, as_of: date | datetime | None, version: str, trace: str, request_id: str) -> DecisionView:
+    def decide(
+        self, decision: str, facts: RawFacts, *, as_of: date | datetime | None, version: str, trace: str, request_id: str
+    ) -> DecisionView:
         """Ask once in each language and show the answers as one.
 
         Raises:
@@ -104,12 +106,16 @@ class Service:
                 )
                 for lang in self.langs
             }
-            return _Merger(answers, definitions, self.zone(decision.partition(".")[0])).view()
+            return _Merger(answers, definitions, self.zone(decision.partition(".")[0]), self.output_names).view()
         except self.pc.PolicybookError as e:
             ours = isinstance(e, self.pc.UnavailableError | self.pc.DeadlineExceededError | self.pc.InternalError)
             raise (FaultError if ours else RefusedError)(str(e)) from None
         except (TypeError, ValueError) as e:
             raise RefusedError(str(e)) from None
+
+    def output_names(self, decision: str) -> tuple[str, ...]:
+        """Return the outputs of a decision as the book orders them; the wire sorts them by name."""
+        return tuple(f.name for f in self.definition(decision, self.langs[0]).outputs)
 
     def facts(self, facts: RawFacts, definition: pc.DecisionDefinition) -> dict[str, pc.Fact]:
         """Give facts the types that the decision declares; what does not fit goes as it is, for the service to refuse."""
@@ -158,12 +164,21 @@ class Service:
 class _Merger:
     """Turns one answer in each language into one view."""
 
-    def __init__(self, answers: Mapping[str, pc.Decision], definitions: Mapping[str, pc.DecisionDefinition], zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, pc.Decision],
+        definitions: Mapping[str, pc.DecisionDefinition],
+        zone: ZoneInfo,
+        output_names: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self.output_names = output_names
         self.answers = answers
         self.definitions = definitions
         self.zone = zone
         self.first = next(iter(answers.values()))
-        self.outputs = {f.name: {lang: f2 for lang, d in definitions.items() for f2 in d.outputs if f2.name == f.name} for f in self.definition.outputs}
+        self.outputs = {
+            f.name: {lang: f2 for lang, d in definitions.items() for f2 in d.outputs if f2.name == f.name} for f in self.definition.outputs
+        }
 
     @property
     def definition(self) -> pc.DecisionDefinition:
@@ -173,8 +188,6 @@ class _Merger:
         a, d = self.first, self.definition
         tables = list(zip(*(x.trace.tables if x.trace else () for x in self.answers.values()), strict=True))
         multi = d.hit_policy.name in ("COLLECT", "RULE_ORDER", "OUTPUT_ORDER")
-        # The wire sorts outputs by name; a person reads them as the book has them.
-        order = {f.name: i for i, f in enumerate(d.outputs)}
         elapsed = a.trace.elapsed if a.trace else timedelta()
         return DecisionView(
             decision=a.decision,
@@ -182,8 +195,8 @@ class _Merger:
             question=self.text([x.question for x in self.definitions.values()]),
             decided=a.decided,
             gives_items=multi or bool(d.for_each),
-            outputs=self.outputs_of(a.outputs, order),
-            items=tuple(ShownItem(row_id=i.row_id, number=i.item_number or 0, outputs=self.outputs_of(i.outputs, order)) for i in a.items),
+            outputs=self.outputs_of(a.outputs),
+            items=tuple(ShownItem(row_id=i.row_id, number=i.item_number or 0, outputs=self.outputs_of(i.outputs)) for i in a.items),
             rules=tuple(self.rule(rs) for rs in zip(*(x.matched_rules for x in self.answers.values()), strict=True)),
             tables=tuple(self.table(ts) for ts in tables),
             decision_id=a.id,
@@ -198,9 +211,8 @@ class _Merger:
         by_lang = dict(zip(self.answers, texts, strict=True))
         return Text(by_lang.get("en", ""), by_lang.get("zh", ""))
 
-    def outputs_of(self, outputs: Mapping[str, Any], order: Mapping[str, int]) -> tuple[ShownValue, ...]:
-        names = sorted(outputs, key=lambda n: order.get(n, len(order)))
-        return tuple(self.output(name, outputs[name]) for name in names)
+    def outputs_of(self, outputs: Mapping[str, Any]) -> tuple[ShownValue, ...]:
+        return tuple(self.output(name, outputs[name]) for name in self.output_names(self.first.decision) if name in outputs)
 
     def output(self, name: str, value: Any) -> ShownValue:
         fields = self.outputs.get(name, {})
@@ -225,7 +237,12 @@ class _Merger:
         return self.text([next((v.title for v in f.enum_values if v.value == value), "") for f in fields.values()])
 
     def rule(self, rules: Sequence[pc.MatchedRule]) -> ShownRow:
-        return ShownRow(id=rules[0].row_id, clauses=rules[0].clauses, says=self.text([r.says for r in rules]), reading=self.text([r.reading for r in rules]))
+        return ShownRow(
+            id=rules[0].row_id,
+            clauses=rules[0].clauses,
+            says=self.text([r.says for r in rules]),
+            reading=self.text([r.reading for r in rules]),
+        )
 
     def table(self, tables: Sequence[pc.TableTrace]) -> ShownTable:
         t = tables[0]
@@ -237,7 +254,7 @@ class _Merger:
             inputs=tuple(self.named(vs) for vs in zip(*(x.inputs for x in tables), strict=True)),
             figures=tuple(self.figure(ps) for ps in zip(*(x.parameters for x in tables), strict=True)),
             rows=tuple(self.row(rs) for rs in zip(*(x.rows for x in tables), strict=True)),
-            outputs=tuple(self.plain(name, value) for name, value in t.outputs.items()),
+            outputs=tuple(self.plain(name, t.outputs[name]) for name in self.output_names(t.decision) if name in t.outputs),
         )
 
     def plain(self, name: str, value: Any, title: Text = NO_TEXT, unit: str = "") -> ShownValue:
@@ -264,13 +281,14 @@ class _Merger:
             says=self.text([x.says for x in rows]),
             verdict=r.verdict.name.lower().replace("_", " "),
             cells=tuple(
-                ShownCell(name=c.name, test=c.test, actual=self.written(c.actual), passed=c.passed, json=self.json(c.actual)) for c in r.cells
+                ShownCell(name=c.name, test=c.test, actual=self.written(c.actual), passed=c.passed, json=self.json(c.actual))
+                for c in r.cells
             ),
             position=r.position,
             is_default=r.is_default,
         )
 
-    def written(self, value: Any, kind: str = "") -> str:  # noqa: PLR0911 - one return a type
+    def written(self, value: Any, kind: str = "") -> str:
         match value:
             case None:
                 return "null"

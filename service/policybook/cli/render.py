@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
-from policybook.cli.words import HIT_POLICIES, Lang, caption, colon, comma, joined, lines
+from policybook.cli.words import HIT_POLICIES, Lang, caption, joined, labelled, lines
 from policybook.model.kinds import Text as Words
+from policybook.trials.text import figures_in
 
 _SIGNS = {"selected": ("✓", "yes"), "outranked": ("○", "weak"), "not matched": ("✗", "no"), "not reached": ("·", "dim")}
 
@@ -56,7 +57,9 @@ def trace_group(view: DecisionView, lang: Lang) -> RenderableType:
     parts: list[RenderableType] = [Text(caption("how", lang), "bold")]
     for number, table in enumerate(view.tables, 1):
         # What the table that was asked gave stands in the answer itself.
-        parts += [Text(), indented(_table(table, number, lang, shows_outputs=table.decision != view.decision or table.number > 0), 2)]
+        shows_outputs = table.decision != view.decision or table.number > 0
+        before = view.tables[number - 2] if table.number > 1 else None
+        parts += [Text(), indented(_table(table, number, before, lang, shows_outputs=shows_outputs), 2)]
     return Group(*parts)
 
 
@@ -78,27 +81,30 @@ def _milliseconds(ns: int) -> str:
 
 def grid(*no_wrap: bool) -> Table:
     """Return a table without lines; one argument a column."""
-    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    # With pad_edge off rich measures a last column that is empty as two too few.
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=True)
     for fixed in no_wrap:
         # Chinese has no spaces to break at: fold, or rich would cut it off.
-        grid.add_column(no_wrap=fixed, overflow="fold")
-    return grid
+        table.add_column(no_wrap=fixed, overflow="fold")
+    return table
 
 
 def _values(values: Sequence[ShownValue], lang: Lang, *, strong: bool) -> Table:
-    grid = grid(True, False, False)
+    table = grid(True, False, False)
     for v in values:
-        value = _with_unit(v, "value" if strong else "")
+        value = with_unit(v.text, v.unit, "value" if strong else "")
         meaning = v.label if strong and v.label else v.title
-        grid.add_row(Text(v.name, "name" if strong else ""), value, Text(joined(meaning, lang), "dim"))
-    return grid
+        table.add_row(Text(v.name, "name" if strong else ""), value, Text(joined(meaning, lang), "dim"))
+    return table
 
 
-def _with_unit(value: ShownValue, style: str) -> Text:
-    text = Text(value.text, style)
-    if value.unit and not value.text.endswith(f" {value.unit}"):
-        text.append(f" {value.unit}", "dim")
-    return text
+def with_unit(value: str, unit: str, style: str = "") -> Text:
+    """Write a value and its unit: `5.00 CNY` in `CNY a year` is `5.00 CNY a year`."""
+    text = Text(value, style)
+    first, _, rest = unit.partition(" ")
+    if first and value.endswith(f" {first}"):
+        unit = rest
+    return text.append(f" {unit}", "dim") if unit else text
 
 
 def _items(items: Sequence[ShownItem], lang: Lang) -> Table:
@@ -138,25 +144,29 @@ def _rule(rule: ShownRow, lang: Lang) -> Group:
     if rule.clauses:
         head.append(f"  {_clauses(rule, lang)}", "clause")
     parts = [head, *(Text(line) for line in lines(rule.says, lang))]
-    parts += [Text(f"{caption('reading', lang)}{colon(lang)}{line}", "dim") for line in lines(rule.reading, lang)]
+    parts += [Text(line, "dim") for line in labelled("reading", rule.reading, lang)]
     return Group(*parts)
 
 
 def _clauses(rule: ShownRow | ShownFigure, lang: Lang) -> str:
-    return f"{caption('clause', lang)} {comma(lang).join(rule.clauses)}"
+    return f"{caption('clause', lang)} {', '.join(rule.clauses)}"
 
 
-def _table(table: ShownTable, number: int, lang: Lang, *, shows_outputs: bool) -> Group:
+def _table(table: ShownTable, number: int, before: ShownTable | None, lang: Lang, *, shows_outputs: bool) -> Group:
+    """Draw one table; of the next item of the same list only what is not as it was `before`."""
     name = Text(table.decision, "name").append(f" #{table.number}" if table.number else "")
     titles = [Text(line, "title") for line in lines(table.title, lang)]
     head = grid(True, False)
-    head.add_row(name, titles[0] if titles else Text())
-    parts: list[RenderableType] = [head, *titles[1:], *(Text(line, "dim") for line in hit_policy(table.hit_policy, lang))]
-    if table.inputs:
-        parts += [Text(caption("looked_at", lang), "help"), indented(_values(table.inputs, lang, strong=False), 2)]
-    if table.figures:
+    head.add_row(name, titles[0] if titles and before is None else Text())
+    parts: list[RenderableType] = [head]
+    if before is None:
+        parts += [*titles[1:], *(Text(line, "dim") for line in hit_policy(table.hit_policy, lang))]
+    inputs = [v for v in table.inputs if before is None or v not in before.inputs]
+    if inputs:
+        parts += [Text(caption("looked_at", lang), "help"), indented(_values(inputs, lang, strong=False), 2)]
+    if table.figures and before is None:
         parts += [Text(caption("figures", lang), "help"), indented(_figures(table.figures, lang), 2)]
-    parts += [Text(caption("rows", lang), "help"), indented(_rows(table.rows, lang), 2)]
+    parts += [Text(caption("rows", lang), "help"), indented(_rows(table, lang), 2)]
     if table.outputs and shows_outputs:
         gave = Text(f"{caption('gave', lang)} ", "help")
         parts.append(gave.append(", ".join(f"{v.name} = {v.text}" for v in table.outputs), "value"))
@@ -171,30 +181,31 @@ def hit_policy(text: str, lang: Lang) -> tuple[str, ...]:
 
 
 def _figures(figures: Sequence[ShownFigure], lang: Lang) -> Table:
-    grid = grid(True, False, False)
+    table = grid(True, False, False)
     for f in figures:
-        value = _with_unit(f.value, "")
+        value = with_unit(f.value.text, f.value.unit)
         source = [_clauses(f, lang)] if f.clauses else []
         if f.set_by_company:
             source.append(caption("set_by_company", lang))
         if f.since:
             source.append(f"{caption('since', lang)} {f.since}")
-        grid.add_row(Text(f.value.name), value, Text(comma(lang).join(source), "dim"))
-    return grid
+        table.add_row(Text(f.value.name), value, Text(", ".join(source), "dim"))
+    return table
 
 
-def _rows(rows: Sequence[ShownRow], lang: Lang) -> RenderableType:
-    if not rows:
+def _rows(shown: ShownTable, lang: Lang) -> RenderableType:
+    if not shown.rows:
         return Text(caption("no_row", lang), "dim")
-    grid = grid(True, True, False)
-    for row in rows:
+    table = grid(True, True, False)
+    known = {v.name: v.text for v in (*shown.inputs, *(f.value for f in shown.figures))}
+    for row in shown.rows:
         sign, style = _SIGNS.get(row.verdict, ("?", "dim"))
         named = Text(row.id, style if row.verdict in ("selected", "not reached") else "")
-        grid.add_row(Text(sign, style), named, _story(row, lang))
-    return grid
+        table.add_row(Text(sign, style), named, _story(row, known, lang))
+    return table
 
 
-def _story(row: ShownRow, lang: Lang) -> Text:
+def _story(row: ShownRow, known: Mapping[str, str], lang: Lang) -> Text:
     """Say what became of a row: its sentence when it was chosen, the tests that failed when not."""
     text = Text()
     match row.verdict:
@@ -202,29 +213,27 @@ def _story(row: ShownRow, lang: Lang) -> Text:
             for line in lines(row.says, lang) or ((caption("default", lang),) if row.is_default else ()):
                 text.append(f"{line}\n")
             for cell in row.cells:
-                text.append("✓ ", "yes").append_text(_cell(cell, lang, "value")).append("\n")
+                text.append("✓ ", "yes").append_text(_cell(cell, known, lang, "value")).append("\n")
         case "outranked":
             text.append(f"{caption('outranked', lang)}\n", "weak")
         case "not matched":
             for cell in row.cells:
                 if not cell.passed:
-                    text.append_text(_cell(cell, lang, "no")).append("\n")
+                    text.append_text(_cell(cell, known, lang, "no")).append("\n")
         case _:
             text.append(f"{caption('default' if row.is_default else 'not_reached', lang)}\n", "dim")
     text.rstrip()
     return text
 
 
-def _cell(cell: ShownCell, lang: Lang, style: str) -> Text:
-    """Say what a test met: `exposure is 5.00 CNY, not <= cap`."""
+def _cell(cell: ShownCell, known: Mapping[str, str], lang: Lang, style: str) -> Text:
+    """Say what a test met: `exposure is 5.00 CNY, not <= cap (3.00 CNY)`."""
     text = Text(f"{cell.name} {caption('is', lang)} ").append(cell.actual, style)
-    if not cell.passed:
-        # `not not(null)` is hard to read.
-        word = caption("fails" if cell.test.startswith("not") else "is_not", lang)
-        return text.append(f"{word} ", "dim").append(cell.test)
-    if cell.test != cell.actual:
-        text.append(f"{caption('meets', lang)} ", "dim").append(cell.test)
-    return text
+    if cell.passed and cell.test == cell.actual:
+        return text
+    # `not not(null)` is hard to read.
+    word = caption("meets" if cell.passed else "fails" if cell.test.startswith("not") else "is_not", lang)
+    return text.append(f"{word} ", "dim").append(cell.test).append(figures_in(cell.test, known), "dim")
 
 
-__all__ = ["decision_panel", "grid", "hit_policy", "indented", "trace_group"]
+__all__ = ["decision_panel", "grid", "hit_policy", "indented", "trace_group", "with_unit"]

@@ -19,10 +19,18 @@ from policybook.values import parse_date
 
 @click.command()
 @click.argument("name")
-@click.option("--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]")
+@click.option(
+    "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
+)
 @click.option("--lang", type=click.Choice(LANGS), default="en", show_default=True, help="Language of titles and sentences.")
 @click.option("--as-of", metavar="DAY", help="Only the rows and figures in force on a day.")
-@click.option("--layout", type=click.Choice(["auto", "table", "list"]), default="auto", show_default=True, help="Rows as a table, or one below the other.")
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "table", "list"]),
+    default="auto",
+    show_default=True,
+    help="Rows as a table, or one below the other.",
+)
 def command(*, name: str, books_path: tuple[Path, ...], lang: str, as_of: str | None, layout: str) -> None:
     """Draw a decision, or a whole book, as tables.
 

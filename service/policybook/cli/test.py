@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from policybook.cli.books import ReadBooks, now, open_desk, read_books
-from policybook.cli.console import err, out
+from policybook.cli.console import err, out, show
 from policybook.cli.exits import FAULT, FINDINGS, SUCCESS
 from policybook.cli.findings import counted, print_findings
 from policybook.diagnostics import Report
@@ -25,9 +25,13 @@ from policybook.trials.run import Result, asker, run_case
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]")
+@click.option(
+    "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
+)
 @click.option("-k", "--filter", "words", multiple=True, metavar="TEXT", help="Only cases whose id contains TEXT; repeatable.")
-@click.option("--decision", "decisions", multiple=True, metavar="NAME", help="Only cases of this decision (`shipment` or `credit.shipment`).")
+@click.option(
+    "--decision", "decisions", multiple=True, metavar="NAME", help="Only cases of this decision (`shipment` or `credit.shipment`)."
+)
 @click.option("--coverage", "show_coverage", is_flag=True, help="Show which rows and thresholds the cases visit.")
 @click.option("--fail-under", type=click.IntRange(0, 100), metavar="PERCENT", help="Fail when the cases visit fewer of the rows.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the results as JUnit XML.")
@@ -60,7 +64,9 @@ def command(
         print_findings(err(), read.report + findings, {**read.sources, **sources})
     chosen = {file: [c for c in of_file if _wanted(c, words, decisions)] for file, of_file in cases.items()}
     needed = {c.policy for of_file in chosen.values() for c in of_file}
-    books = {name: book for name, book in read.books.items() if name in needed or not (words or decisions)}
+    # What was left out on purpose is not counted as not visited.
+    everything_asked = not paths or any(p.is_dir() for p in paths)
+    books = {name: book for name, book in read.books.items() if name in needed or everything_asked}
     desk = open_desk(b for name, b in books.items() if name in needed)
     ask, coverage = asker(desk), Coverage(books.values())
     results: dict[str, list[Result]] = {}
@@ -73,7 +79,7 @@ def command(
                 coverage.visit(result.answer)
             if verbose or not result.passed:
                 _print_case(console, result, lang)
-    shares = list(coverage.decisions())
+    shares = [c for c in coverage.decisions() if not decisions or c.decision in decisions or f"{c.policy}.{c.decision}" in decisions]
     if show_coverage:
         _print_coverage(console, shares)
     share = _row_share(shares)
@@ -82,7 +88,9 @@ def command(
         junit.write_text(junit_xml(results, now=now()), encoding="utf-8")
     everything = [r for rs in results.values() for r in rs]
     if not everything and findings.ok and read.report.ok:
-        err().print("no case was run: nothing matches the filters" if any(cases.values()) else "no case was run: the tables are empty", style="weak")
+        err().print(
+            "no case was run: nothing matches the filters" if any(cases.values()) else "no case was run: the tables are empty", style="weak"
+        )
     too_low = fail_under is not None and share < fail_under
     if too_low:
         err().print(f"the cases visit {share:.1f}% of the rows, fewer than the {fail_under}% asked for", style="error")
@@ -99,9 +107,11 @@ def _default(path: str, what: str) -> Path:
 
 
 def _books_beside(paths: Sequence[Path]) -> Path:
-    """Return the folder of the books: rules/, or the one above a folder `tests` that was named."""
+    """Return the folder of the books: beside or above the folder `tests` that was named, else rules/."""
     for path in paths:
         folder = path if path.is_dir() else path.parent
+        if (folder / "tests").is_dir():
+            return folder
         if folder.name == "tests" and any(folder.parent.glob("*.y*ml")):
             return folder.parent
     return _default("rules", "books with --books")
@@ -165,7 +175,8 @@ def _print_coverage(console: Console, shares: Sequence[DecisionCoverage]) -> Non
             missed,
         )
     console.print()
-    console.print(table)
+    show(console, table)
+    console.print()
 
 
 def _row_share(shares: Sequence[DecisionCoverage]) -> float:
@@ -188,5 +199,3 @@ def _print_summary(console: Console, results: Mapping[str, Sequence[Result]], sh
     text.append(f" in {counted(len(results), 'table')}; rows visited {hit}/{rows}", "")
     text.append(f", thresholds seen from both sides {both}/{ends}")
     console.print(text, soft_wrap=True)
-
-

@@ -156,7 +156,12 @@ def view_of(answer: Answer, zone: ZoneInfo) -> DecisionView:
 
 def _rule(row: Row) -> ShownRow:
     return ShownRow(
-        id=row.id, clauses=row.clauses, says=row.says, reading=row.reading, position=str(row.span) if row.span.line else "", is_default=row.is_default
+        id=row.id,
+        clauses=row.clauses,
+        says=row.says,
+        reading=row.reading,
+        position=str(row.span) if row.span.line else "",
+        is_default=row.is_default,
     )
 
 

@@ -34,6 +34,7 @@ _CAPTIONS = {
     "version": Text("version", "版本"),
     "since": Text("since", "自"),
     "set_by_company": Text("set by the company", "由公司设定"),
+    "company": Text("company", "公司"),
     "clause": Text("clause", "条款"),
     "hit_policy": Text("hit policy", "命中策略"),
     "parameters": Text("Figures", "参数"),
@@ -52,6 +53,8 @@ _CAPTIONS = {
     "not_in_force": Text("not in force", "未生效"),
     "document": Text("source document", "制度文件"),
     "in_force": Text("in force", "生效"),
+    "from": Text("from {}", "{} 起"),
+    "until": Text("until {}", "至 {}"),
     "always": Text("always", "始终"),
     "note": Text("note", "注"),
 }
@@ -81,16 +84,19 @@ def colon(lang: Lang) -> str:
     return "：" if lang == "zh" else ": "
 
 
-def comma(lang: Lang) -> str:
-    """Return what stands between the parts of an enumeration."""
-    return "、" if lang == "zh" else ", "
-
-
 def lines(text: Text, lang: Lang) -> tuple[str, ...]:
     """Return a text as the lines to show: one, or for both languages one each."""
     if lang != "both":
         return (text.get(lang),) if text else ()
     return tuple(dict.fromkeys(t for t in (text.en, text.zh) if t))
+
+
+def labelled(name: str, text: Text, lang: Lang) -> tuple[str, ...]:
+    """Return a text behind its caption, a line each language."""
+    wanted = ("en", "zh") if lang == "both" else (lang,)
+    if lang != "both" or not (text.en and text.zh):
+        return (f"{caption(name, lang)}{colon(lang)}{text.get(wanted[0])}",) if text else ()
+    return tuple(f"{caption(name, one)}{colon(one)}{text.get(one)}" for one in wanted)
 
 
 def joined(text: Text, lang: Lang) -> str:

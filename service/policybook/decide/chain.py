@@ -9,14 +9,15 @@ from typing import Any
 
 from policybook.decide.hit_policy import choose
 from policybook.decide.outputs import Outputs, RowOutputs, aggregate
-from policybook.decide.trace import TracePlan, row_verdicts
+from policybook.decide.trace import TracePlan
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.engine.program import Program
 from policybook.errors import FactsError, NotInForceError
 from policybook.model.answer import Item, Outcome, TableTrace, TraceLevel
 from policybook.model.book import Book, Decision, Row
 from policybook.model.evaluate import evaluate
-from policybook.model.functions import ArithmeticFault
+from policybook.model.functions import FormulaError
+from policybook.model.wording import worded
 from policybook.source import NOWHERE
 from policybook.values import Value
 
@@ -41,6 +42,7 @@ class Decider:
         self.outputs = {d.name: RowOutputs(book, d) for d in book.decisions}
         self.plans = {d.name: TracePlan.of(book, d) for d in book.decisions}
         self._figures: dict[int, dict[str, Value]] = {}
+        self._worded: dict[tuple[int, str], Row] = {}
 
     def figures(self, era: int) -> dict[str, Value]:
         """Return the parameters in force in an era: name -> value."""
@@ -49,6 +51,14 @@ class Decider:
             day = self.book.era_day(era)
             in_force = ((p.name, p.on(day)) for p in self.book.parameters)
             found = self._figures[era] = {name: dated.value for name, dated in in_force if dated is not None}
+        return found
+
+    def worded(self, row: Row, era: int) -> Row:
+        """Return a row with the figures of an era in its sentence."""
+        key = (era, row.id)
+        found = self._worded.get(key)
+        if found is None:
+            found = self._worded[key] = worded(row, self.book, self.figures(era))
         return found
 
     def decide(self, decision: Decision, facts: Mapping[str, Value], as_of: date, now: datetime, level: TraceLevel) -> Verdict:
@@ -76,7 +86,7 @@ class Decider:
                 tables.extend(verdict.tables)
                 self.publish(required, verdict, env)
             result = self.table(decision, env, era, level)
-        except ArithmeticFault as e:
+        except FormulaError as e:
             finding = Finding(
                 code=Code.FACT_ARITHMETIC,
                 severity=Severity.ERROR,
@@ -141,7 +151,9 @@ class Decider:
             env[_COUNT] = tuple(source)
         if decision.aggregation is not None:
             how = decision.aggregation
-            verdict.outputs = {o.name: aggregate(how, o, [i.outputs[o.name] for i in verdict.items]) for o in decision.outputs if how.applies_to(o)}
+            verdict.outputs = {
+                o.name: aggregate(how, o, [i.outputs[o.name] for i in verdict.items]) for o in decision.outputs if how.applies_to(o)
+            }
         if multi:
             verdict.outcome = Outcome.DECIDED
         return verdict
@@ -166,15 +178,17 @@ class Decider:
         chosen = choose(f"{self.book.name}.{decision.name}", decision, matched, rows, outputs_of)
         default = decision.default
         if chosen:
-            selected = [rows[i] for i in chosen]
+            selected = [self.worded(rows[i], era) for i in chosen]
             results: list[Outputs] = [outputs_of(i) for i in chosen]
         elif default is not None:
-            selected, results = [default], [row_outputs.of(default, env)]
+            selected, results = [self.worded(default, era)], [row_outputs.of(default, env)]
         else:
             selected, results = [], []
         single = not decision.hit_policy.multi
         outputs: Mapping[str, Any] = results[0] if single and results and number == 0 else {}
-        items = [] if single and number == 0 else [Item(row=r, item_number=number, outputs=o) for r, o in zip(selected, results, strict=True)]
+        items = (
+            [] if single and number == 0 else [Item(row=r, item_number=number, outputs=o) for r, o in zip(selected, results, strict=True)]
+        )
         tables: list[TableTrace] = []
         if level is not TraceLevel.NONE:
             plan = self.plans[decision.name]
@@ -184,7 +198,7 @@ class Decider:
                     item_number=number,
                     inputs=plan.inputs(env),
                     parameters=plan.parameters(self.book, era),
-                    rows=row_verdicts(decision, grid, cell, matched, chosen, env, zone, full=level is TraceLevel.FULL),
+                    rows=plan.rows(grid, cell, matched, chosen, env, shown=lambda r: self.worded(r, era), full=level is TraceLevel.FULL),
                     outputs=results[0] if single and results else {},
                 )
             )

@@ -10,7 +10,9 @@ from policybook.model.book import Decision, HitPolicy, Row
 from policybook.model.kinds import Base
 
 
-def choose(name: str, decision: Decision, matched: tuple[int, ...], rows: tuple[Row, ...], outputs_of: Callable[[int], Outputs]) -> tuple[int, ...]:
+def choose(
+    name: str, decision: Decision, matched: tuple[int, ...], rows: tuple[Row, ...], outputs_of: Callable[[int], Outputs]
+) -> tuple[int, ...]:
     """Return the selected rows in the order of the hit policy.
 
     Args:

@@ -31,7 +31,7 @@ class RowOutputs:
         """Return the outputs of a row.
 
         Raises:
-            ArithmeticFault: from a formula
+            FormulaError: from a formula
         """
         found = self.constant.get(row.id)
         return found if found is not None else self.compute(row, env)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from policybook.cells.grid import Grid
 from policybook.errors import EngineError
 from policybook.model import formula as m
 from policybook.model.answer import CellVerdict, NamedValue, RowVerdict, UsedParameter, Verdict
-from policybook.model.book import Book, Decision, HitPolicy
+from policybook.model.book import Book, Decision, HitPolicy, Row
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import NO_TEXT, Kind, Text
@@ -23,6 +23,7 @@ class TracePlan:
 
     shown: tuple[tuple[str, Kind, Text, str], ...]
     decision: Decision
+    zone: ZoneInfo
     _parameters: dict[int, tuple[UsedParameter, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -44,7 +45,7 @@ class TracePlan:
                 shown[ref.name] = (ref.kind, NO_TEXT, "")
         for local in decision.values:
             shown[local.name] = (local.kind, local.title, local.unit)
-        return cls(tuple((n, *rest) for n, rest in shown.items()), decision)
+        return cls(tuple((n, *rest) for n, rest in shown.items()), decision, book.zone)
 
     def inputs(self, env: Mapping[str, Value]) -> tuple[NamedValue, ...]:
         """Return what the table looked at."""
@@ -64,6 +65,63 @@ class TracePlan:
             found = self._parameters[era] = tuple(used)
         return found
 
+    def rows(
+        self,
+        grid: Grid,
+        cell: tuple[int, ...],
+        matched: tuple[int, ...],
+        chosen: tuple[int, ...],
+        env: Mapping[str, Value],
+        *,
+        shown: Callable[[Row], Row],
+        full: bool,
+    ) -> tuple[RowVerdict, ...]:
+        """Say what became of each row.
+
+        Args:
+            shown: a row -> the row with its sentence worded for the day
+            full: every row in force with its cells; else only those that matched
+        Raises:
+            EngineError: the cells of a row say otherwise than the engine did
+        """
+        selected, hit = frozenset(chosen), frozenset(matched)
+        default = self.decision.default
+        out: list[RowVerdict] = []
+        if not full:
+            for i in matched:
+                verdict = Verdict.SELECTED if i in selected else Verdict.OUTRANKED
+                out += [RowVerdict(row=shown(grid.rows[i]), verdict=verdict)]
+            if not matched and default is not None:
+                out.append(RowVerdict(row=shown(default), verdict=Verdict.SELECTED))
+            return tuple(out)
+        decided_at = chosen[0] if chosen and self.decision.hit_policy is HitPolicy.FIRST else None
+        for i, row in enumerate(grid.rows):
+            if grid.row_passed(i, cell) != (i in hit):
+                raise EngineError(f"the engine and the cells of row `{row.id}` of `{self.decision.name}` disagree on {cell}")
+            if i in selected:
+                verdict = Verdict.SELECTED
+            elif i in hit:
+                verdict = Verdict.OUTRANKED
+            elif decided_at is not None and i > decided_at:
+                verdict = Verdict.NOT_REACHED
+            else:
+                verdict = Verdict.NOT_MATCHED
+            cells = tuple(
+                CellVerdict(
+                    key=c.key,
+                    test=c.text,
+                    kind=c.subject.kind,
+                    actual=evaluate(c.subject, env, self.zone),
+                    passed=grid.cell_passed(i, j, cell),
+                    span=c.span,
+                )
+                for j, c in enumerate(row.cells)
+            )
+            out.append(RowVerdict(row=shown(row), verdict=verdict, cells=cells))
+        if default is not None:
+            out.append(RowVerdict(row=shown(default), verdict=Verdict.NOT_REACHED if matched else Verdict.SELECTED))
+        return tuple(out)
+
 
 def _refs(book: Book, decision: Decision) -> list[Ref]:
     formulas: list[m.Formula] = [v.formula for v in decision.values]
@@ -74,59 +132,3 @@ def _refs(book: Book, decision: Decision) -> list[Ref]:
             formulas.extend(m.test_formulas(cell.test))
         formulas.extend(o.formula for o in row.outputs)
     return [r for f in formulas for r in m.refs(f)]
-
-
-def row_verdicts(
-    decision: Decision,
-    grid: Grid,
-    cell: tuple[int, ...],
-    matched: tuple[int, ...],
-    chosen: tuple[int, ...],
-    env: Mapping[str, Value],
-    zone: ZoneInfo,
-    *,
-    full: bool,
-) -> tuple[RowVerdict, ...]:
-    """Say what became of each row.
-
-    Args:
-        full: every row in force with its cells; else only those that matched
-    Raises:
-        EngineError: the cells of a row say otherwise than the engine did
-    """
-    selected, hit = frozenset(chosen), frozenset(matched)
-    default = decision.default
-    out: list[RowVerdict] = []
-    if not full:
-        for i in matched:
-            out.append(RowVerdict(row=grid.rows[i], verdict=Verdict.SELECTED if i in selected else Verdict.OUTRANKED))
-        if not matched and default is not None:
-            out.append(RowVerdict(row=default, verdict=Verdict.SELECTED))
-        return tuple(out)
-    decided_at = chosen[0] if chosen and decision.hit_policy is HitPolicy.FIRST else None
-    for i, row in enumerate(grid.rows):
-        if grid.row_passed(i, cell) != (i in hit):
-            raise EngineError(f"the engine and the cells of row `{row.id}` of `{decision.name}` disagree on {cell}")
-        if i in selected:
-            verdict = Verdict.SELECTED
-        elif i in hit:
-            verdict = Verdict.OUTRANKED
-        elif decided_at is not None and i > decided_at:
-            verdict = Verdict.NOT_REACHED
-        else:
-            verdict = Verdict.NOT_MATCHED
-        cells = tuple(
-            CellVerdict(
-                key=c.key,
-                test=c.text,
-                kind=c.subject.kind,
-                actual=evaluate(c.subject, env, zone),
-                passed=grid.cell_passed(i, j, cell),
-                span=c.span,
-            )
-            for j, c in enumerate(row.cells)
-        )
-        out.append(RowVerdict(row=row, verdict=verdict, cells=cells))
-    if default is not None:
-        out.append(RowVerdict(row=default, verdict=Verdict.NOT_REACHED if matched else Verdict.SELECTED))
-    return tuple(out)

@@ -55,7 +55,7 @@ def matching_rows(book: Book, decision: Decision, day: date, facts: Mapping[str,
     tests refuses the request, and does not hang on the order of rows.
 
     Raises:
-        ArithmeticFault: a formula has no result
+        FormulaError: a formula has no result
     """
     env = Reading(book, decision, day, facts)
     return tuple(i for i, row in enumerate(rows_in_force(decision, day)) if row_matches(row, env, book))
@@ -65,7 +65,7 @@ def row_matches(row: Row, env: Mapping[str, Value], book: Book) -> bool:
     """Tell whether all tests of a row pass.
 
     Raises:
-        ArithmeticFault: a formula has no result
+        FormulaError: a formula has no result
     """
     passed = True
     for cell in row.cells:

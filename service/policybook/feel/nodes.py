@@ -118,12 +118,12 @@ Expr: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class AnyTest(Node):
-    """`-`"""
+    """The test `-`."""
 
 
 @dataclass(frozen=True, slots=True)
 class NullTest(Node):
-    """`null`"""
+    """The test `null`."""
 
 
 @dataclass(frozen=True, slots=True)

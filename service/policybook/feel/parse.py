@@ -193,7 +193,7 @@ def _parse(text: str, start: str) -> Any:
     try:
         return _BUILDER.transform(_PARSER.parse(text, start=start))
     except UnexpectedCharacters as e:
-        at = e.pos_in_stream
+        at: int = e.pos_in_stream  # type: ignore[assignment] # lark sets it, but declares None
         raise FeelError(f"`{text[at]}` does not belong here", at, at + 1, _hint(text, at)) from None
     except UnexpectedEOF:
         raise FeelError("the text ends too early", max(0, len(text) - 1), len(text)) from None
@@ -216,12 +216,14 @@ def _hint(text: str, at: int) -> str:
     if rest.startswith("'"):
         return 'text stands in double quotes: "..."'
     if rest.startswith(("and ", "or ")) and not text.lstrip().startswith("if "):
-        return "a test has no `and`, `or`: write an interval such as `(3..5)`, alternatives with a comma, or name the condition under `values`"
+        return (
+            "a test has no `and`, `or`: write an interval such as `(3..5)`, alternatives with a comma, or name the condition under `values`"
+        )
     if rest.startswith(("&&", "||", "!")):
         return "write `and`, `or`, `not(..)`"
     if rest[:1] in "（），＜＞；：" and rest:
         return "this is a full-width character; write the half-width one"
-    if rest.startswith("$") or rest.startswith("¥"):
+    if rest.startswith(("$", "¥")):
         return "write an amount without its currency sign; the book states the currency"
     if rest.startswith(("≤", "≥", "≠")):
         return "write `<=`, `>=`, `not(..)`"

@@ -12,6 +12,7 @@ from policybook.source import NOWHERE, Source, Span
 class DraftText:
     en: str
     zh: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class DraftParameter:
     clauses: tuple[Scalar, ...]
     set_by_company: bool
     reading: DraftText | None
+    note: DraftText | None
     values: tuple[DraftDated, ...]
 
 

@@ -27,7 +27,10 @@ EFFECTIVE = {
 }
 
 TYPE = {
-    "type": Key("money, number, integer, percent, fraction, boolean, enum, text, date, datetime, time, duration, period, list, record, or a name under `types`", WORD),
+    "type": Key(
+        "money, number, integer, percent, fraction, boolean, enum, text, date, datetime, time, duration, period, list, record, or a name under `types`",
+        WORD,
+    ),
     "title": Key("what a person calls it", TEXT),
     "unit": Key("what it counts, such as `days`", WORD),
     "values": Key("of an enum: the allowed values, highest priority first", "enum values"),
@@ -52,6 +55,7 @@ PARAMETER = {
     "clause": Key("the clause that gives it", WORDS),
     "set_by": Key("`company`: the written policy leaves it open", WORD),
     "reading": Key("how an unclear clause was taken, and why", TEXT),
+    "note": Key("a remark for readers of the book", TEXT),
     "effective": Key("days in force", "effective"),
     "of": Key("of a list: what it holds", "type"),
 }
@@ -85,7 +89,11 @@ DEFAULT_ROW = {k: v for k, v in ROW.items() if k not in ("when", "effective")}
 DECISION = {
     "title": Key("what a person calls it", TEXT),
     "question": Key("the question that it answers", TEXT),
-    "hit_policy": Key("unique, any, first, priority, collect, rule_order, output_order, collect sum, collect min, collect max, collect count", WORD, required=True),
+    "hit_policy": Key(
+        "unique, any, first, priority, collect, rule_order, output_order, collect sum, collect min, collect max, collect count",
+        WORD,
+        required=True,
+    ),
     "for_each": Key("{item: list}: ask the table once for each element", "pair"),
     "values": Key("derived values of this decision", "values"),
     "outputs": Key("what it answers", "fields", required=True),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping as Keys
+from collections.abc import Callable
+from collections.abc import Mapping as Keys
 from typing import TypeVar
 
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
@@ -93,7 +94,11 @@ class Reader:
         good = []
         for key, value in node.entries:
             if not names.match(key.text) or key.text in RESERVED:
-                why = "is a word of the language" if key.text in RESERVED else "must be lower case letters, digits and `_`, beginning with a letter"
+                why = (
+                    "is a word of the language"
+                    if key.text in RESERVED
+                    else "must be lower case letters, digits and `_`, beginning with a letter"
+                )
                 self.fault(Code.BAD_NAME, f"the name `{key.text[:60]}` {why}", key.span)
             else:
                 good.append((key, value))
@@ -118,13 +123,15 @@ class Reader:
         if node is None:
             return None
         if isinstance(node, Scalar):
-            return DraftText(node.text, "")
+            return DraftText(node.text, "", node.content)
         found = self.fields(node, {"en": keys.Key("English", keys.WORD), "zh": keys.Key("Chinese", keys.WORD)}, what)
         texts = {k: v.text if isinstance(v, Scalar) else "" for k, v in found.items()}
         for k, v in found.items():
             if not isinstance(v, Scalar):
-                self.fault(Code.WRONG_SHAPE, f"{what}.{k} must be a sentence", v.span, "quote a sentence that holds `: ` or `, ` or brackets")
-        return DraftText(texts.get("en", ""), texts.get("zh", ""))
+                self.fault(
+                    Code.WRONG_SHAPE, f"{what}.{k} must be a sentence", v.span, "quote a sentence that holds `: ` or `, ` or brackets"
+                )
+        return DraftText(texts.get("en", ""), texts.get("zh", ""), node.span)
 
     def flag(self, node: Node | None, what: str) -> bool:
         word = self.word(node, what)
@@ -148,10 +155,17 @@ class Reader:
             return None
         words = words_of(node, self.source, alternatives=alternatives)
         if words is None:
-            self.fault(Code.WRONG_SHAPE, f"{what} must be a value or an expression", node.span, 'quote text that holds `{`, `[`, `:` or `,`')
+            self.fault(
+                Code.WRONG_SHAPE, f"{what} must be a value or an expression", node.span, "quote text that holds `{`, `[`, `:` or `,`"
+            )
             return None
         if not words.text.strip():
-            self.fault(Code.WRONG_SHAPE, f"{what} is empty", node.span, "write `-` for any value, `null` for none" if alternatives else "write a value")
+            self.fault(
+                Code.WRONG_SHAPE,
+                f"{what} is empty",
+                node.span,
+                "write `-` for any value, `null` for none" if alternatives else "write a value",
+            )
             return None
         return words
 
@@ -160,7 +174,9 @@ class Reader:
         if word is None:
             return False
         if word.text != "company":
-            self.fault(Code.BAD_VALUE, f"{what} is `{word.text[:40]}`", word.span, "allowed: `company`; leave it out for what a clause gives")
+            self.fault(
+                Code.BAD_VALUE, f"{what} is `{word.text[:40]}`", word.span, "allowed: `company`; leave it out for what a clause gives"
+            )
         return True
 
     # Parts
@@ -169,7 +185,9 @@ class Reader:
         if node is None:
             return None
         found = self.fields(node, keys.EFFECTIVE, what)
-        return DraftEffective(start=self.word(found.get("from"), f"{what}.from"), end=self.word(found.get("to"), f"{what}.to"), span=node.span)
+        return DraftEffective(
+            start=self.word(found.get("from"), f"{what}.from"), end=self.word(found.get("to"), f"{what}.to"), span=node.span
+        )
 
     def field(self, name: str, name_span: Span, node: Node, what: str) -> DraftField:
         if isinstance(node, Scalar):
@@ -222,9 +240,18 @@ class Reader:
         good = []
         for word, title in pairs:
             if not ENUM_VALUE.match(word.text):
-                self.fault(Code.BAD_NAME, f"the enum value `{word.text[:60]}` must be letters, digits and `_`, not beginning with a digit", word.span)
+                self.fault(
+                    Code.BAD_NAME,
+                    f"the enum value `{word.text[:60]}` must be letters, digits and `_`, not beginning with a digit",
+                    word.span,
+                )
             elif word.text in RESERVED - {"all", "any", "contains"}:
-                self.fault(Code.BAD_NAME, f"the enum value `{word.text}` is a word of the language", word.span, f"such as `{word.text}_` or a fuller name")
+                self.fault(
+                    Code.BAD_NAME,
+                    f"the enum value `{word.text}` is a word of the language",
+                    word.span,
+                    f"such as `{word.text}_` or a fuller name",
+                )
             else:
                 good.append((word, title))
         return tuple(good)
@@ -235,12 +262,23 @@ class Reader:
             words = self.expression(node, what)
             values = (DraftDated(value=words, effective=None, span=node.span),) if words else ()
             return DraftParameter(
-                name=name.text, name_span=name.span, type=None, title=None, unit="", clauses=(), set_by_company=False, reading=None, values=values
+                name=name.text,
+                name_span=name.span,
+                type=None,
+                title=None,
+                unit="",
+                clauses=(),
+                set_by_company=False,
+                reading=None,
+                note=None,
+                values=values,
             )
         found = self.fields(node, keys.PARAMETER, what)
         if ("value" in found) == ("values" in found):
             at = node.entries[0][0].span if isinstance(node, Mapping) and node.entries else node.span
-            self.fault(Code.MISSING_KEY, f"{what} needs either `value` or `values`", at, "`value: 3`, or `values: [{from: 2025-01-01, value: 3}]`")
+            self.fault(
+                Code.MISSING_KEY, f"{what} needs either `value` or `values`", at, "`value: 3`, or `values: [{from: 2025-01-01, value: 3}]`"
+            )
         unit = self.word(found.get("unit"), f"{what}.unit")
         type_node = found.get("type")
         of = found.get("of")
@@ -258,6 +296,7 @@ class Reader:
             clauses=self.words_list(found.get("clause"), f"{what}.clause"),
             set_by_company=self.company(found.get("set_by"), f"{what}.set_by"),
             reading=self.text(found.get("reading"), f"{what}.reading"),
+            note=self.text(found.get("note"), f"{what}.note"),
             values=self.dated(found, what),
         )
 
@@ -271,7 +310,9 @@ class Reader:
         if listed is None:
             return ()
         if not isinstance(listed, Sequence) or not listed.items:
-            self.fault(Code.WRONG_SHAPE, f"{what}.values must be a list of dated figures", listed.span, "`values: [{from: 2025-01-01, value: 3}]`")
+            self.fault(
+                Code.WRONG_SHAPE, f"{what}.values must be a list of dated figures", listed.span, "`values: [{from: 2025-01-01, value: 3}]`"
+            )
             return ()
         out = []
         for item in listed.items:
@@ -328,7 +369,13 @@ class Reader:
             note=self.text(found.get("note"), f"{what}.note"),
             set_by_company=self.company(found.get("set_by"), f"{what}.set_by"),
             effective=self.effective(found.get("effective"), f"{what}.effective"),
-            span=Span(file=row_id.span.file, line=node.span.line, column=node.span.column, end_line=row_id.span.end_line, end_column=row_id.span.end_column)
+            span=Span(
+                file=row_id.span.file,
+                line=node.span.line,
+                column=node.span.column,
+                end_line=row_id.span.end_line,
+                end_column=row_id.span.end_column,
+            )
             if node.span.line == row_id.span.line
             else row_id.span,
         )
@@ -337,7 +384,12 @@ class Reader:
         if node is None or (isinstance(node, Scalar) and not node.text):
             return ()
         if not isinstance(node, Mapping):
-            self.fault(Code.WRONG_SHAPE, f"{what} must be names with their {'tests' if alternatives else 'values'}", node.span, f"such as {{amount: {'< 5' if alternatives else '5'}}}")
+            self.fault(
+                Code.WRONG_SHAPE,
+                f"{what} must be names with their {'tests' if alternatives else 'values'}",
+                node.span,
+                f"such as {{amount: {'< 5' if alternatives else '5'}}}",
+            )
             return ()
         out = []
         for key, value in node.entries:
@@ -346,7 +398,9 @@ class Reader:
                     Code.WRONG_SHAPE,
                     f"{what}: `{key.text[:60]}` has no value",
                     key.span,
-                    'a comma inside a test separates keys here: quote the whole test, such as "A, B"' if len(node.entries) > 1 else "write `-` for any value",
+                    'a comma inside a test separates keys here: quote the whole test, such as "A, B"'
+                    if len(node.entries) > 1
+                    else "write `-` for any value",
                 )
                 continue
             words = self.expression(value, f"{what}.{key.text}", alternatives=alternatives)
@@ -369,7 +423,9 @@ class Reader:
         if each is not None:
             pairs = self.cells(each, f"{what}.for_each", alternatives=False)
             if len(pairs) != 1:
-                self.fault(Code.WRONG_SHAPE, f"{what}.for_each must name one item and one list", each.span, "`for_each: {payment: payments}`")
+                self.fault(
+                    Code.WRONG_SHAPE, f"{what}.for_each must name one item and one list", each.span, "`for_each: {payment: payments}`"
+                )
             else:
                 for_each = pairs[0]
         return DraftDecision(
@@ -378,7 +434,9 @@ class Reader:
             title=self.text(found.get("title"), f"{what}.title"),
             question=self.text(found.get("question"), f"{what}.question"),
             hit_policy=self.word(found.get("hit_policy"), f"{what}.hit_policy"),
-            outputs=tuple(self.field(k.text, k.span, v, f"output `{k.text}`") for k, v in self.entries(found.get("outputs"), f"{what}.outputs")),
+            outputs=tuple(
+                self.field(k.text, k.span, v, f"output `{k.text}`") for k, v in self.entries(found.get("outputs"), f"{what}.outputs")
+            ),
             rows=rows,
             default=self.row(default, f"the default of {what}", keys.DEFAULT_ROW) if default is not None else None,
             for_each=for_each,

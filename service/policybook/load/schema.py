@@ -77,7 +77,9 @@ def book_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "policybook",
-        **_object(keys.BOOK, "A policy book: named figures, typed inputs, decision tables", {"policy": {"type": "string", "pattern": _NAME}}),
+        **_object(
+            keys.BOOK, "A policy book: named figures, typed inputs, decision tables", {"policy": {"type": "string", "pattern": _NAME}}
+        ),
         "$defs": {
             "text": {
                 "anyOf": [

@@ -112,9 +112,17 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
             message = f"`{sign}{event.anchor}`: anchors and aliases are not used in books"
-            raise _RefusedError(_finding(Code.YAML_FEATURE, message, self.span(event), "write the text out, or name it under `types`, `parameters` or `values`"))
+            raise _RefusedError(
+                _finding(
+                    Code.YAML_FEATURE, message, self.span(event), "write the text out, or name it under `types`, `parameters` or `values`"
+                )
+            )
         if event.tag and not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
-            raise _RefusedError(_finding(Code.YAML_FEATURE, f"`{event.tag}`: tags are not used in books", self.span(event), "quote a text that begins with `!`"))
+            raise _RefusedError(
+                _finding(
+                    Code.YAML_FEATURE, f"`{event.tag}`: tags are not used in books", self.span(event), "quote a text that begins with `!`"
+                )
+            )
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -147,7 +155,13 @@ class _Builder:
         plain = not event.style
         content = span
         if event.style in ("'", '"') and span.line == span.end_line:
-            content = Span(file=span.file, line=span.line, column=span.column + 1, end_line=span.line, end_column=max(span.column + 1, span.end_column - 1))
+            content = Span(
+                file=span.file,
+                line=span.line,
+                column=span.column + 1,
+                end_line=span.line,
+                end_column=max(span.column + 1, span.end_column - 1),
+            )
         return Scalar(event.value, span, content, plain)
 
     def span(self, event: Any, last: Any = None) -> Span:
@@ -183,8 +197,8 @@ def _syntax_help(line: str, column: int) -> str:
     stripped = line.strip()
     if "[" in stripped and ")" in stripped:
         return 'a half-open interval needs quotes: "[5..10)"'
-    if stripped.count('"') >= 4 or (": \"" in stripped and '",' in stripped):
-        return "a list of texts needs single quotes around it: '\"A\", \"B\"', or a YAML list: [A, B]"
+    if stripped.count('"') >= 4 or (': "' in stripped and '",' in stripped):
+        return 'a list of texts needs single quotes around it: \'"A", "B"\', or a YAML list: [A, B]'
     if ": >" in stripped:
         return 'a test that begins with `>` needs quotes: ">= 5"'
     return "check the indentation, the brackets and the quotes on this line and the one before"

@@ -80,6 +80,7 @@ class Parameter:
     clauses: tuple[str, ...]
     set_by_company: bool
     reading: Text
+    note: Text
     values: tuple[DatedValue, ...]
     span: Span
 
@@ -188,7 +189,7 @@ class Decision:
     @property
     def is_list(self) -> bool:
         """Whether other decisions see its outputs as lists."""
-        return self.for_each is not None and self.aggregation is None or (self.hit_policy.multi and self.aggregation is None)
+        return (self.for_each is not None and self.aggregation is None) or (self.hit_policy.multi and self.aggregation is None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +254,11 @@ class Book:
     def era_day(self, era: int) -> date:
         """Return a day within an era."""
         if era == 0:
-            return date.fromordinal(self.change_dates[0].toordinal() - 1) if self.change_dates and self.change_dates[0] > date.min else date.min
+            return (
+                date.fromordinal(self.change_dates[0].toordinal() - 1)
+                if self.change_dates and self.change_dates[0] > date.min
+                else date.min
+            )
         return self.change_dates[era - 1]
 
 

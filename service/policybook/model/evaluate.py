@@ -36,7 +36,7 @@ from policybook.model.formula import (
     Ref,
     Test,
 )
-from policybook.model.functions import FUNCTIONS, ArithmeticFault
+from policybook.model.functions import FUNCTIONS, FormulaError
 from policybook.values import Period, Value, add_months
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -49,14 +49,14 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def evaluate(f: Formula, env: Mapping[str, Value], zone: ZoneInfo) -> Any:  # noqa: PLR0911 - one return a node
+def evaluate(f: Formula, env: Mapping[str, Value], zone: ZoneInfo) -> Any:
     """Compute a formula.
 
     Args:
         env: name -> value; a name that is missing counts as null
         zone: the book's time zone, for the day of an instant
     Raises:
-        ArithmeticFault: division by zero, or a date that does not exist
+        FormulaError: division by zero, or a date that does not exist
     """
     match f:
         case Const(value, _):
@@ -97,11 +97,11 @@ def evaluate(f: Formula, env: Mapping[str, Value], zone: ZoneInfo) -> Any:  # no
             return items is not None and sought in items
 
 
-def calculate(op: str, a: Any, b: Any) -> Any:  # noqa: PLR0911 - one return a case
+def calculate(op: str, a: Any, b: Any) -> Any:
     """Apply an operator to two values that are not null.
 
     Raises:
-        ArithmeticFault: division by zero, or a result out of range
+        FormulaError: division by zero, or a result out of range
     """
     try:
         if isinstance(b, Period) or isinstance(a, Period):
@@ -113,12 +113,12 @@ def calculate(op: str, a: Any, b: Any) -> Any:  # noqa: PLR0911 - one return a c
         if op == "*":
             return _scale(a, b) if isinstance(a, timedelta) else _scale(b, a) if isinstance(b, timedelta) else a * b
         if b == 0 or b == timedelta(0):
-            raise ArithmeticFault("division by zero")
+            raise FormulaError("division by zero")
         if isinstance(a, timedelta) and isinstance(b, timedelta):
             return Fraction(_micros(a), _micros(b))
         return _scale(a, 1 / b) if isinstance(a, timedelta) else a / b
     except OverflowError:
-        raise ArithmeticFault("the result is out of range") from None
+        raise FormulaError("the result is out of range") from None
 
 
 def _fit(day: date, length: timedelta) -> timedelta:
@@ -148,11 +148,11 @@ def _with_period(op: str, a: Any, b: Any) -> Any:
     return add_months(a, months)
 
 
-def passes(test: Test, value: Any, env: Mapping[str, Value], zone: ZoneInfo) -> bool:  # noqa: PLR0911 - one return a test
+def passes(test: Test, value: Any, env: Mapping[str, Value], zone: ZoneInfo) -> bool:
     """Tell whether a value passes a unary test.
 
     Raises:
-        ArithmeticFault: from a formula in the test
+        FormulaError: from a formula in the test
     """
     match test:
         case Anything():

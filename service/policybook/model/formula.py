@@ -129,12 +129,12 @@ Formula: TypeAlias = Const | Ref | Get | Arith | Compare | Logic | Not | Choose 
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """`-`"""
+    """The test `-`."""
 
 
 @dataclass(frozen=True, slots=True)
 class IsNull:
-    """`null`"""
+    """The test `null`."""
 
 
 @dataclass(frozen=True, slots=True)

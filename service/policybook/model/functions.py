@@ -5,6 +5,7 @@ Null in a list argument is skipped by the aggregates; any other null argument ma
 
 from __future__ import annotations
 
+import calendar
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from policybook.model.kinds import Base, Kind
 from policybook.values import add_months, months_between, rounded
 
 
-class ArithmeticFault(ValueError):
+class FormulaError(ValueError):
     """A computation has no result: division by zero, a date that does not exist or out of range."""
 
 
@@ -138,11 +139,11 @@ def _make_date(v: Sequence[Any], zone: ZoneInfo) -> date:
     if len(v) == 1:
         return v[0] if not isinstance(v[0], datetime) else _local_date(v[0], zone)
     if any(n.denominator != 1 for n in v):
-        raise ArithmeticFault("date(y, m, d) needs whole numbers")
+        raise FormulaError("date(y, m, d) needs whole numbers")
     try:
         return date(int(v[0]), int(v[1]), int(v[2]))
     except (ValueError, OverflowError):
-        raise ArithmeticFault(f"there is no day {int(v[0])}-{int(v[1])}-{int(v[2])}") from None
+        raise FormulaError(f"there is no day {int(v[0])}-{int(v[1])}-{int(v[2])}") from None
 
 
 def _date_kind(args: Sequence[Kind]) -> Kind:
@@ -153,7 +154,7 @@ def _date_kind(args: Sequence[Kind]) -> Kind:
 
 def _whole(n: Fraction, what: str) -> int:
     if n.denominator != 1 or abs(n) > 10**6:
-        raise ArithmeticFault(f"{what} must be a whole number, and not too large")
+        raise FormulaError(f"{what} must be a whole number, and not too large")
     return int(n)
 
 
@@ -161,7 +162,7 @@ def _length(n: Fraction, unit: str) -> timedelta:
     try:
         return timedelta(microseconds=int(n * {"days": 86400, "hours": 3600}[unit] * 1_000_000))
     except OverflowError:
-        raise ArithmeticFault("the duration is too long") from None
+        raise FormulaError("the duration is too long") from None
 
 
 def _day(value: date | datetime, zone: ZoneInfo) -> date:
@@ -174,6 +175,19 @@ def _month_end(value: date | datetime, zone: ZoneInfo) -> date:
         return add_months(first, 1) - timedelta(days=1)
     except OverflowError:
         return date(9999, 12, 31)
+
+
+def _stretch(day: date, months: int) -> tuple[date, date]:
+    """Return the first and last day of the quarter, half-year or year that a day falls into."""
+    first = date(day.year, (day.month - 1) // months * months + 1, 1)
+    last_month = first.month + months - 1
+    return first, date(day.year, last_month, calendar.monthrange(day.year, last_month)[1])
+
+
+def _modulo(a: Fraction, b: Fraction) -> Fraction:
+    if b == 0:
+        raise FormulaError("division by zero")
+    return a % b
 
 
 def _distinct(items: Sequence[Any]) -> tuple[Any, ...]:
@@ -198,6 +212,31 @@ def _total(v: Sequence[Any]) -> Any:
     return sum(items[1:], items[0]) if items else Fraction(0)
 
 
+def _numeric(args: Sequence[Kind], signature: str) -> Kind:
+    if len(args) != 1 or not (args[0].numeric or args[0].base is Base.DURATION):
+        raise TypeError(f"needs one number or amount: {signature}")
+    return args[0]
+
+
+def _round_kind(args: Sequence[Kind]) -> Kind:
+    if len(args) != 2 or not args[0].numeric or args[1].base not in k.PLAIN_NUMBERS:
+        raise TypeError("needs a number or amount, and a count of decimals: round(x, decimals)")
+    return k.NUMBER if args[0].base is Base.INTEGER else args[0]
+
+
+def _decimals(n: Fraction) -> int:
+    count = _whole(n, "decimals")
+    if not 0 <= count <= 30:
+        raise FormulaError("decimals must be from 0 to 30")
+    return count
+
+
+def _one(args: Sequence[Kind], signature: str) -> Kind:
+    if len(args) != 1:
+        raise TypeError(f"takes one argument: {signature}")
+    return k.BOOLEAN
+
+
 _DATES = frozenset({Base.DATE, Base.DATETIME})
 
 FUNCTIONS: dict[str, Function] = {
@@ -208,7 +247,7 @@ FUNCTIONS: dict[str, Function] = {
     "abs": Function("abs(x)", lambda a: _numeric(a, "abs(x)"), lambda v, _: abs(v[0])),
     "floor": Function("floor(x)", _want("floor(x)", k.PLAIN_NUMBERS, result=k.INTEGER), lambda v, _: Fraction(math.floor(v[0]))),
     "ceiling": Function("ceiling(x)", _want("ceiling(x)", k.PLAIN_NUMBERS, result=k.INTEGER), lambda v, _: Fraction(math.ceil(v[0]))),
-    "round": Function("round(x, decimals)", lambda a: _round_kind(a), lambda v, _: rounded(v[0], _decimals(v[1]))),
+    "round": Function("round(x, decimals)", _round_kind, lambda v, _: rounded(v[0], _decimals(v[1]))),
     "date": Function("date(year, month, day) or date(datetime)", _date_kind, _make_date),
     "datetime": Function(
         "datetime(date, time)",
@@ -223,9 +262,39 @@ FUNCTIONS: dict[str, Function] = {
     "year": Function("year(date)", _want("year(date)", _DATES, result=k.INTEGER), lambda v, z: Fraction(_day(v[0], z).year)),
     "month": Function("month(date)", _want("month(date)", _DATES, result=k.INTEGER), lambda v, z: Fraction(_day(v[0], z).month)),
     "day": Function("day(date)", _want("day(date)", _DATES, result=k.INTEGER), lambda v, z: Fraction(_day(v[0], z).day)),
-    "weekday": Function("weekday(date)", _want("weekday(date)", _DATES, result=k.INTEGER), lambda v, z: Fraction(_day(v[0], z).isoweekday())),
-    "month_start": Function("month_start(date)", _want("month_start(date)", _DATES, result=k.DATE), lambda v, z: _day(v[0], z).replace(day=1)),
+    "weekday": Function(
+        "weekday(date)", _want("weekday(date)", _DATES, result=k.INTEGER), lambda v, z: Fraction(_day(v[0], z).isoweekday())
+    ),
+    "month_start": Function(
+        "month_start(date)", _want("month_start(date)", _DATES, result=k.DATE), lambda v, z: _day(v[0], z).replace(day=1)
+    ),
     "month_end": Function("month_end(date)", _want("month_end(date)", _DATES, result=k.DATE), lambda v, z: _month_end(v[0], z)),
+    "quarter_start": Function(
+        "quarter_start(date)", _want("quarter_start(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 3)[0]
+    ),
+    "quarter_end": Function(
+        "quarter_end(date)", _want("quarter_end(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 3)[1]
+    ),
+    "half_year_start": Function(
+        "half_year_start(date)", _want("half_year_start(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 6)[0]
+    ),
+    "half_year_end": Function(
+        "half_year_end(date)", _want("half_year_end(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 6)[1]
+    ),
+    "year_start": Function(
+        "year_start(date)", _want("year_start(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 12)[0]
+    ),
+    "year_end": Function("year_end(date)", _want("year_end(date)", _DATES, result=k.DATE), lambda v, z: _stretch(_day(v[0], z), 12)[1]),
+    "end_of_day": Function(
+        "end_of_day(date)",
+        _want("end_of_day(date)", _DATES, result=k.DATETIME),
+        lambda v, z: datetime.combine(_day(v[0], z), time(23, 59, 59), tzinfo=z).astimezone(UTC),
+    ),
+    "modulo": Function(
+        "modulo(a, b)",
+        _want("modulo(a, b)", k.PLAIN_NUMBERS, k.PLAIN_NUMBERS, result=k.NUMBER),
+        lambda v, _: _modulo(v[0], v[1]),
+    ),
     "months_between": Function(
         "months_between(a, b)",
         _want("months_between(a, b)", _DATES, _DATES, result=k.INTEGER),
@@ -263,28 +332,3 @@ FUNCTIONS: dict[str, Function] = {
         takes_null=True,
     ),
 }
-
-
-def _numeric(args: Sequence[Kind], signature: str) -> Kind:
-    if len(args) != 1 or not (args[0].numeric or args[0].base is Base.DURATION):
-        raise TypeError(f"needs one number or amount: {signature}")
-    return args[0]
-
-
-def _round_kind(args: Sequence[Kind]) -> Kind:
-    if len(args) != 2 or not args[0].numeric or args[1].base not in k.PLAIN_NUMBERS:
-        raise TypeError("needs a number or amount, and a count of decimals: round(x, decimals)")
-    return k.NUMBER if args[0].base is Base.INTEGER else args[0]
-
-
-def _decimals(n: Fraction) -> int:
-    count = _whole(n, "decimals")
-    if not 0 <= count <= 30:
-        raise ArithmeticFault("decimals must be from 0 to 30")
-    return count
-
-
-def _one(args: Sequence[Kind], signature: str) -> Kind:
-    if len(args) != 1:
-        raise TypeError(f"takes one argument: {signature}")
-    return k.BOOLEAN

@@ -154,7 +154,7 @@ class Field:
 Env: TypeAlias = Mapping[str, Value]
 
 
-def merge(a: Kind, b: Kind) -> Kind | None:  # noqa: PLR0911 - one line a case
+def merge(a: Kind, b: Kind) -> Kind | None:
     """Return the kind that holds values of both, or None."""
     if a == b:
         return a

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
 
 from policybook.model.answer import Answer, Item, NamedValue, Outcome, RowVerdict, TableTrace, UsedParameter, Verdict
 from policybook.model.book import Decision, Row
-from policybook.model.kinds import Field
+from policybook.model.kinds import Kind, Text
 from policybook.server import wire
-from policybook.server.convert import encode, stamp_bytes
+from policybook.server.convert import ENCODERS, NULL, Encoder, encode, position_of, stamp_bytes
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import trace_pb2 as trace_pb
 
@@ -50,15 +50,20 @@ _VERDICTS = {
     Verdict.NOT_MATCHED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_NOT_MATCHED),
     Verdict.NOT_REACHED: wire.number(_VERDICT, trace_pb.ROW_VERDICT_NOT_REACHED),
 }
+# Hashing a member of an Enum runs Python code; the common case goes without.
+_SELECTED = _VERDICTS[Verdict.SELECTED]
 _KEY, _VALUE = b"\x0a", b"\x12"
 
 MAX_PRINTS = 512
+
+# Name -> what was encoded, and its bytes. Tables of one answer mostly look at the same things.
+Seen: TypeAlias = dict[str, tuple[NamedValue, bytes]]
 
 
 class Print:
     """The constant parts of one decision of one version in one language.
 
-    INVARIANT: a row is known by its id and a parameter by its name and first day, both unique in a book; so they may be keys.
+    INVARIANT: a row is known by its id and sentence (which holds the figures of the day), a parameter by its name and first day, both unique in a book; so they may be keys.
     """
 
     def __init__(self, policy: str, version: str, decision: Decision, currency: str, language: str) -> None:
@@ -66,11 +71,13 @@ class Print:
         self.currency = currency
         self._language = language
         self._decision = decision
-        self._output: dict[str, tuple[bytes, Field]] = {o.name: (wire.part(_KEY, o.name.encode()), o) for o in decision.outputs}
-        self._matched: dict[str, bytes] = {}
-        self._rows: dict[tuple[str, Verdict], bytes] = {}
+        self._output: dict[str, tuple[bytes, Encoder, Kind]] = {
+            o.name: (wire.part(_KEY, o.name.encode()), ENCODERS[o.kind.base], o.kind) for o in decision.outputs
+        }
+        self._matched: dict[tuple[str, Text], bytes] = {}
+        self._rows: dict[tuple[str, Text], bytes] = {}
         self._cells: dict[tuple[str, str, str], bytes] = {}
-        self._named: dict[str, bytes] = {}
+        self._named: dict[str, tuple[bytes, Encoder]] = {}
         self._parameters: dict[tuple[str, object], bytes] = {}
         self._table = trace_pb.TableTrace(
             decision=f"{policy}.{decision.name}", title=decision.title.get(language), hit_policy=hit_policy_words(decision)
@@ -81,8 +88,8 @@ class Print:
         known, currency = self._output, self.currency
         out = b""
         for name, value in outputs.items():
-            key, field = known[name]
-            out += wire.part(before, key + wire.part(_VALUE, encode(value, field.kind, currency)))
+            key, encoder, kind = known[name]
+            out += wire.part(before, key + wire.part(_VALUE, NULL if value is None else encoder(value, kind, currency)))
         return out
 
     def items(self, items: Iterable[Item]) -> bytes:
@@ -99,31 +106,43 @@ class Print:
 
     def matched(self, row: Row) -> bytes:
         """Encode a row that gave the answer."""
-        found = self._matched.get(row.id)
+        key = (row.id, row.says)
+        found = self._matched.get(key)
         if found is None:
             language = self._language
             message = pb.MatchedRule(row_id=row.id, clauses=row.clauses, says=row.says.get(language), reading=row.reading.get(language))
-            found = self._matched[row.id] = wire.part(_MATCHED, message.SerializeToString())
+            found = self._matched[key] = wire.part(_MATCHED, message.SerializeToString())
         return found
 
-    def table(self, table: TableTrace) -> bytes:
-        """Encode what a table looked at and what became of its rows."""
+    def table(self, table: TableTrace, seen: Seen) -> bytes:
+        """Encode what a table looked at and what became of its rows.
+
+        Args:
+            seen: what other tables of the same answer looked at; gets what this one adds
+        """
         out = [self._table]
         if table.item_number:
             out.append(wire.number(_TABLE_ITEM, table.item_number))
-        out.extend([self._input(v) for v in table.inputs])
+        for v in table.inputs:
+            before = seen.get(v.name)
+            # Two decisions may give one name to different values of their own.
+            if before is None or before[0].value is not v.value or before[0].title is not v.title or before[0].kind is not v.kind:
+                before = seen[v.name] = (v, self._input(v))
+            out.append(before[1])
         out.extend([self._parameter(p) for p in table.parameters])
         out.extend([self._row(r) for r in table.rows])
         if table.outputs:
             out.append(self.outputs(_TABLE_OUTPUTS, table.outputs))
         return b"".join(out)
 
-    def _input(self, value: NamedValue) -> bytes:
-        known = self._named.get(value.name)
+    def _input(self, named: NamedValue) -> bytes:
+        known = self._named.get(named.name)
         if known is None:
-            message = trace_pb.NamedValue(name=value.name, title=value.title.get(self._language), unit=value.unit)
-            known = self._named[value.name] = message.SerializeToString()
-        return wire.part(_TABLE_INPUTS, known + wire.part(_NAMED_VALUE, encode(value.value, value.kind, self.currency)))
+            message = trace_pb.NamedValue(name=named.name, title=named.title.get(self._language), unit=named.unit)
+            known = self._named[named.name] = (message.SerializeToString(), ENCODERS[named.kind.base])
+        value = named.value
+        body = NULL if value is None else known[1](value, named.kind, self.currency)
+        return wire.part(_TABLE_INPUTS, known[0] + wire.part(_NAMED_VALUE, body))
 
     def _parameter(self, used: UsedParameter) -> bytes:
         parameter = used.parameter
@@ -144,17 +163,18 @@ class Print:
 
     def _row(self, traced: RowVerdict) -> bytes:
         row = traced.row
-        key = (row.id, traced.verdict)
-        known = self._rows.get(key)
+        row_key = (row.id, row.says)
+        known = self._rows.get(row_key)
         if known is None:
             message = trace_pb.RowTrace(
                 row_id=row.id,
                 clauses=row.clauses,
                 says=row.says.get(self._language),
-                position=str(row.span),
+                position=position_of(row.span),
                 is_default=row.is_default,
             )
-            known = self._rows[key] = message.SerializeToString() + _VERDICTS[traced.verdict]
+            known = self._rows[row_key] = message.SerializeToString()
+        known += _SELECTED if traced.verdict is Verdict.SELECTED else _VERDICTS[traced.verdict]
         if not traced.cells:
             return wire.part(_TABLE_ROWS, known)
         cells = []
@@ -202,7 +222,8 @@ class Printer:
 
     def _trace(self, answer: Answer, tables: Sequence[TableTrace], language: str) -> bytes:
         elapsed = Duration(seconds=answer.elapsed_ns // 1_000_000_000, nanos=answer.elapsed_ns % 1_000_000_000)
-        out = [wire.part(_TABLES, self._print(answer, t.decision, language).table(t)) for t in tables]
+        seen: Seen = {}
+        out = [wire.part(_TABLES, self._print(answer, t.decision, language).table(t, seen)) for t in tables]
         out.append(wire.part(_ELAPSED, elapsed.SerializeToString()))
         return b"".join(out)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,7 +18,7 @@ from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
 from policybook.model.kinds import Base, Kind
 from policybook.server import wire
 from policybook.server.limits import Limits, TooManyItemsError
-from policybook.source import NOWHERE
+from policybook.source import NOWHERE, Span
 from policybook.v1 import decision_service_pb2 as decision_pb
 from policybook.v1 import trace_pb2 as trace_pb
 from policybook.v1 import values_pb2 as values_pb
@@ -160,14 +161,18 @@ class FactReader:
 
     def _other(self, value: values_pb.Value, kind: str | None, path: str, depth: int) -> Raw:
         if kind is None:
-            return self._fault(Code.FACT_TYPE, path, "a value with nothing in it", "set one of its kinds; `null` says that there is nothing")
+            return self._fault(
+                Code.FACT_TYPE, path, "a value with nothing in it", "set one of its kinds; `null` says that there is nothing"
+            )
         if kind == "timestamp":
             try:
                 return Raw(Tag.TIMESTAMP, moment_of(value.timestamp))
             except ValueError as e:
                 return self._fault(Code.FACT_TYPE, path, str(e), "send seconds since 1970 and nanoseconds")
         if depth > self._limits.depth:
-            return self._fault(Code.FACT_SIZE, path, "lists and records are too deep inside one another", f"allowed: {self._limits.depth} levels")
+            return self._fault(
+                Code.FACT_SIZE, path, "lists and records are too deep inside one another", f"allowed: {self._limits.depth} levels"
+            )
         if kind == "list":
             elements = value.list.values
             self._take(len(elements))
@@ -186,6 +191,13 @@ class FactReader:
         return RAW_NULL
 
 
+def _reader(tag: Tag, name: str) -> Callable[[values_pb.Value], Raw]:
+    get = attrgetter(name)
+    # A quarter of the time of Raw(tag, ...); a request has dozens.
+    new = tuple.__new__
+    return lambda value: new(Raw, (tag, get(value)))
+
+
 def _money(value: values_pb.Value) -> Raw:
     money = value.money
     return Raw(Tag.MONEY, RawMoney(money.amount, money.currency))
@@ -193,18 +205,18 @@ def _money(value: values_pb.Value) -> Raw:
 
 _SIMPLE: dict[str | None, Callable[[values_pb.Value], Raw]] = {
     "null": lambda _: RAW_NULL,
-    "decimal": lambda v: Raw(Tag.DECIMAL, v.decimal),
-    "text": lambda v: Raw(Tag.TEXT, v.text),
-    "flag": lambda v: Raw(Tag.FLAG, v.flag),
+    "decimal": _reader(Tag.DECIMAL, "decimal"),
+    "text": _reader(Tag.TEXT, "text"),
+    "flag": _reader(Tag.FLAG, "flag"),
     "money": _money,
-    "date": lambda v: Raw(Tag.DATE, v.date),
-    "duration": lambda v: Raw(Tag.DURATION, v.duration),
-    "time_of_day": lambda v: Raw(Tag.TIME_OF_DAY, v.time_of_day),
+    "date": _reader(Tag.DATE, "date"),
+    "duration": _reader(Tag.DURATION, "duration"),
+    "time_of_day": _reader(Tag.TIME_OF_DAY, "time_of_day"),
 }
 
 # ---------------------------------------------------------------- out
 
-_NULL = wire.tag(values_pb.Value, "null") + b"\0"
+NULL = wire.tag(values_pb.Value, "null") + b"\0"
 _DECIMAL = wire.tag(values_pb.Value, "decimal")
 _TEXT = wire.tag(values_pb.Value, "text")
 _FLAG = wire.tag(values_pb.Value, "flag")
@@ -220,6 +232,7 @@ _CURRENCY = wire.tag(values_pb.Money, "currency")
 _VALUES = wire.tag(values_pb.ValueList, "values")
 _FIELDS = wire.tag(values_pb.Record, "fields")
 _TRUE, _FALSE = _FLAG + b"\1", _FLAG + b"\0"
+_EMPTY_LIST = _LIST + b"\0"
 
 Encoder = Callable[[Any, Kind, str], bytes]
 
@@ -231,7 +244,7 @@ def encode(value: Any, kind: Kind, currency: str) -> bytes:
         kind: says how; a Fraction may be a number or an amount
         currency: of the book, for amounts
     """
-    return _NULL if value is None else ENCODERS[kind.base](value, kind, currency)
+    return NULL if value is None else ENCODERS[kind.base](value, kind, currency)
 
 
 def message_of(value: Any, kind: Kind, currency: str) -> values_pb.Value:
@@ -242,6 +255,11 @@ def message_of(value: Any, kind: Kind, currency: str) -> values_pb.Value:
 def _words(before: bytes, words: str) -> bytes:
     # Unlike other fields, a member of a oneof is there even when it is empty.
     return wire.part(before, words.encode())
+
+
+def position_of(span: Span) -> str:
+    """Write a place without the server's folders: `credit.yaml:42:9`."""
+    return f"{span.file.rpartition('/')[2]}:{span.line}:{span.column}" if span.line else ""
 
 
 @lru_cache(maxsize=4096)
@@ -271,9 +289,10 @@ def stamp_of(moment: datetime) -> Timestamp:
 
 def _list(value: Any, kind: Kind, currency: str) -> bytes:
     element = kind.element
-    if element is None:
-        return _LIST + b"\0"
-    return wire.part(_LIST, b"".join([wire.part(_VALUES, encode(v, element, currency)) for v in value]))
+    if element is None or not value:
+        return _EMPTY_LIST
+    encoder = ENCODERS[element.base]
+    return wire.part(_LIST, b"".join([wire.part(_VALUES, NULL if v is None else encoder(v, element, currency)) for v in value]))
 
 
 def _record(value: Any, kind: Kind, currency: str) -> bytes:
@@ -300,5 +319,5 @@ ENCODERS: dict[Base, Encoder] = {
     Base.PERIOD: lambda v, _k, _c: _words(_DURATION, str(v)),
     Base.LIST: _list,
     Base.RECORD: _record,
-    Base.NULL: lambda _v, _k, _c: _NULL,
+    Base.NULL: lambda _v, _k, _c: NULL,
 }

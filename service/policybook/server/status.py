@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
@@ -26,7 +27,14 @@ from policybook.errors import (
     UnknownNameError,
     VersionMismatchError,
 )
-from policybook.server.limits import AnswerTooLargeError, OverloadedError, RequestTooLargeError, ShuttingDownError, StartingError, TooManyItemsError
+from policybook.server.limits import (
+    AnswerTooLargeError,
+    OverloadedError,
+    RequestTooLargeError,
+    ShuttingDownError,
+    StartingError,
+    TooManyItemsError,
+)
 
 log = logging.getLogger("policybook.server")
 
@@ -41,7 +49,8 @@ MAX_ENTRY_BYTES = 300
 MAX_VALUE_BYTES = 300
 
 
-class Details(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Details:
     """What a status says beside its ErrorInfo.
 
     Args:
@@ -51,7 +60,7 @@ class Details(NamedTuple):
         retry_s: when to come again; 0 for no advice
     """
 
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = field(default_factory=dict)
     holder: Message | None = None
     entries: Iterable[Message] = ()
     retry_s: float = 0.0
@@ -73,7 +82,7 @@ def clip(text: str, size_bytes: int) -> str:
     return text if len(encoded) <= size_bytes else encoded[: size_bytes - 3].decode("utf-8", "ignore") + "..."
 
 
-def _field(path: str, description: str, reason: str) -> Message:
+def _violation(path: str, description: str, reason: str) -> details_pb.BadRequest.FieldViolation:
     return details_pb.BadRequest.FieldViolation(field=clip(path, 200), description=clip(description, MAX_ENTRY_BYTES), reason=reason)
 
 
@@ -82,21 +91,23 @@ def _described(finding: Finding) -> str:
 
 
 def _facts(error: FactsError) -> Details:
-    entries = (_field(f.path, _described(f), f.code.slug.upper().replace("-", "_")) for f in error.report.findings)
+    entries = (_violation(f.path, _described(f), f.code.slug.upper().replace("-", "_")) for f in error.report.findings)
     return Details({"faults": str(len(error.report.findings))}, details_pb.BadRequest(), entries)
 
 
 def _request(error: RequestError) -> Details:
-    return Details({}, details_pb.BadRequest(), [_field(error.field, str(error), "INVALID_REQUEST")])
+    return Details({}, details_pb.BadRequest(), [_violation(error.field, str(error), "INVALID_REQUEST")])
 
 
 def _unknown(error: UnknownNameError) -> Details:
     metadata = {"nearest": ",".join(error.near)} if error.near else {}
-    holder = details_pb.ResourceInfo(resource_type=error.kind, resource_name=clip(error.name, 200), description=clip(str(error), MAX_ENTRY_BYTES))
+    holder = details_pb.ResourceInfo(
+        resource_type=error.kind, resource_name=clip(error.name, 200), description=clip(str(error), MAX_ENTRY_BYTES)
+    )
     return Details(metadata, holder)
 
 
-def _precondition(kind: str, subject: str, description: str) -> Message:
+def _precondition(kind: str, subject: str, description: str) -> details_pb.PreconditionFailure.Violation:
     return details_pb.PreconditionFailure.Violation(type=kind, subject=clip(subject, 200), description=clip(description, MAX_ENTRY_BYTES))
 
 
@@ -202,7 +213,8 @@ def _all(info: Message, holder: Message | None, retry_s: float) -> Iterator[Mess
 
 def _fill(holder: Message, entries: Iterable[Message], room_bytes: int) -> int:
     """Put in as many violations as there is room for; return how many were left out."""
-    repeated: Any = getattr(holder, "field_violations", None) if isinstance(holder, details_pb.BadRequest) else getattr(holder, "violations", None)
+    name = "field_violations" if isinstance(holder, details_pb.BadRequest) else "violations"
+    repeated: Any = getattr(holder, name, None)
     omitted = 0
     for entry in entries:
         size = entry.ByteSize() + 4

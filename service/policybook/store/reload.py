@@ -103,7 +103,9 @@ def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
     if not loaded.books and report.ok:
         where = ", ".join(map(str, paths))
         span = Span(file=where, line=0, column=0, end_line=0, end_column=0)
-        report = Report.of([Finding(code=Code.EMPTY, severity=Severity.ERROR, message=f"there is no book in {where}", span=span, path=where)])
+        report = Report.of(
+            [Finding(code=Code.EMPTY, severity=Severity.ERROR, message=f"there is no book in {where}", span=span, path=where)]
+        )
     if not report.ok:
         raise BookError(report, "rules")
     store = Store()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from policybook.model.answer import Answer, TableTrace, Verdict
 from policybook.model.book import Book, Cell, Decision, Row
 from policybook.model.evaluate import evaluate
-from policybook.model.formula import Between, Compares, Formula, NoneOf, OneOf, Test
-from policybook.model.functions import ArithmeticFault
+from policybook.model.formula import Between, Compares, Const, Formula, NoneOf, OneOf, Ref, Role, Test
+from policybook.model.functions import FormulaError
 from policybook.values import Value
 
 
@@ -98,7 +99,13 @@ class Coverage:
     def decision(self, book: Book, decision: Decision) -> DecisionCoverage:
         """Return the coverage of one decision."""
         ids = {r.id: RowId(book.name, decision.name, r.id) for r in decision.all_rows}
-        thresholds = [t for row in decision.all_rows for cell in row.cells for t, _ in thresholds_of(ids[row.id], cell)]
+        thresholds = [
+            t
+            for row in decision.all_rows
+            for cell in row.cells
+            for t, point in thresholds_of(ids[row.id], cell)
+            if not _is_at_the_edge(t, cell.subject, point, book)
+        ]
         return DecisionCoverage(
             policy=book.name,
             decision=decision.name,
@@ -130,6 +137,19 @@ def thresholds_of(row: RowId, cell: Cell) -> Iterator[tuple[Threshold, Formula]]
         yield Threshold(row, cell.key, cell.text, number, on_is_below), formula
 
 
+def _is_at_the_edge(threshold: Threshold, subject: Formula, point: Formula, book: Book) -> bool:
+    """Tell whether the bounds of an input leave only one side of a threshold: no facts can reach the other."""
+    if not (isinstance(subject, Ref) and subject.role is Role.INPUT and isinstance(point, Const)):
+        return False
+    field = book.input_by_name[subject.name]
+    value: Any = point.value
+    low: Any = field.minimum
+    high: Any = field.maximum
+    nothing_below = low is not None and (low > value if threshold.on_is_below else low >= value)
+    nothing_above = high is not None and (high <= value if threshold.on_is_below else high < value)
+    return bool(nothing_below or nothing_above)
+
+
 def _ends(test: Test) -> Iterator[tuple[Formula, bool]]:
     match test:
         case Compares(op, value):
@@ -152,5 +172,5 @@ def _side(actual: Value, formula: Formula, env: Mapping[str, Value], book: Book)
         if actual == point:
             return Side.ON
         return Side.BELOW if actual < point else Side.ABOVE
-    except (ArithmeticFault, TypeError):
+    except (FormulaError, TypeError):
         return None

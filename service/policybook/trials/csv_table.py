@@ -43,7 +43,9 @@ def read_csv(
     lines = _lines(source, findings)
     if not lines:
         if not findings:
-            findings.append(_fault(_whole_line(source, 1), "the file holds no cases", "the first line names the columns: `id`, inputs, `=output`"))
+            findings.append(
+                _fault(_whole_line(source, 1), "the file holds no cases", "the first line names the columns: `id`, inputs, `=output`")
+            )
         return (), [], findings
     columns: list[CsvColumn] = []
     for text, span in zip(lines[0].cells, lines[0].spans, strict=True):
@@ -86,7 +88,9 @@ def _lines(source: Source, findings: list[Finding]) -> list[_Line]:
         except StopIteration:
             return lines
         except csv.Error as e:
-            findings.append(_fault(_whole_line(source, last + 1), f"not CSV: {e}", "a value with quotes in it doubles them and stands in quotes itself"))
+            findings.append(
+                _fault(_whole_line(source, last + 1), f"not CSV: {e}", "a value with quotes in it doubles them and stands in quotes itself")
+            )
             return lines
         first, last = last + 1, reader.line_num
         text = source.lines[first - 1] if first <= len(source.lines) else ""

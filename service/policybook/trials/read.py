@@ -34,7 +34,9 @@ def read_text(path: Path) -> tuple[Source | None, Report]:
     at = Span(file=name, line=0, column=0, end_line=0, end_column=0)
 
     def fault(message: str, help_text: str) -> tuple[None, Report]:
-        return None, Report.of([Finding(code=Code.TEST_TABLE, severity=Severity.ERROR, message=message, span=at, help=help_text, path=name)])
+        return None, Report.of(
+            [Finding(code=Code.TEST_TABLE, severity=Severity.ERROR, message=message, span=at, help=help_text, path=name)]
+        )
 
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -62,10 +64,11 @@ def read_cases(source: Source, books: Mapping[str, Book], *, known_bad: Collecti
 
 
 def case_files(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the test tables among paths; a folder stands for the tables in it."""
+    """Return the test tables among paths; a folder stands for the tables in it, or in its folder `tests`."""
     found: dict[Path, None] = {}
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()) if path.is_dir() else [path]
+        folder = path / "tests" if (path / "tests").is_dir() else path
+        inside = sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file()) if path.is_dir() else [path]
         found.update(dict.fromkeys(inside))
     return tuple(found)
 
@@ -181,7 +184,11 @@ class _Reader:
         default = _word(decision_name, policy.span) if decision_name else None
         decision = book.decision_by_name.get(decision_name)
         if decision_name and decision is None:
-            self.fault(policy.span, f"the file name says `{decision_name}`, which is no decision of `{name}`", did_you_mean(decision_name, book.decision_by_name))
+            self.fault(
+                policy.span,
+                f"the file name says `{decision_name}`, which is no decision of `{name}`",
+                did_you_mean(decision_name, book.decision_by_name),
+            )
             return None
         header, lines, findings = read_csv(self.source, _columns(book, decision))
         self.findings += findings
@@ -242,13 +249,19 @@ class _Reader:
             self.fault(policy.span, f"there is no policy `{policy.text}`", did_you_mean(policy.text, self.books, "policy"))
             return None
         if len(drafts) > MAX_CASES:
-            self.fault(drafts[MAX_CASES].span, f"a test table may hold at most {MAX_CASES:,} cases, this has {len(drafts):,}", "split the file")
+            self.fault(
+                drafts[MAX_CASES].span, f"a test table may hold at most {MAX_CASES:,} cases, this has {len(drafts):,}", "split the file"
+            )
             return None
         for key, _ in self.defaults:
             if key.text not in book.input_by_name:
                 self.fault(key.span, f"`{key.text}` is no input of `{book.name}`", did_you_mean(key.text, book.input_by_name))
         if decision is not None and drafts and decision.text not in book.decision_by_name:
-            self.fault(decision.span, f"there is no decision `{decision.text}` in `{book.name}`", did_you_mean(decision.text, book.decision_by_name))
+            self.fault(
+                decision.span,
+                f"there is no decision `{decision.text}` in `{book.name}`",
+                did_you_mean(decision.text, book.decision_by_name),
+            )
             decision = None
             drafts = [d for d in drafts if d.decision]
         cases: list[Case] = []
@@ -259,7 +272,11 @@ class _Reader:
             if draft.id is not None and draft.id.text:
                 first = seen.setdefault(draft.id.text, draft.id.span)
                 if first is not draft.id.span:
-                    self.fault(draft.id.span, f"the case id `{draft.id.text}` stands twice; first on line {first.line}", "give each case an id of its own")
+                    self.fault(
+                        draft.id.span,
+                        f"the case id `{draft.id.text}` stands twice; first on line {first.line}",
+                        "give each case an id of its own",
+                    )
             if case is not None and len(self.findings) == before:
                 cases.append(case)
         return CaseFile(file=self.source.name, policy=book.name, cases=tuple(cases))
@@ -304,13 +321,23 @@ class _Reader:
         if draft.status is not None:
             status = next((s for s in Status if s.value == draft.status.text), None)
             if status is None:
-                self.fault(draft.status.span, f"`{draft.status.text}` is no status", did_you_mean(draft.status.text, [s.value for s in Status]))
+                self.fault(
+                    draft.status.span, f"`{draft.status.text}` is no status", did_you_mean(draft.status.text, [s.value for s in Status])
+                )
         if draft.error is not None:
             error = next((e for e in ErrorKind if e.value == draft.error.text.upper()), None)
             if error is None:
-                self.fault(draft.error.span, f"`{draft.error.text}` is no kind of error", did_you_mean(draft.error.text.upper(), [e.value for e in ErrorKind]))
+                self.fault(
+                    draft.error.span,
+                    f"`{draft.error.text}` is no kind of error",
+                    did_you_mean(draft.error.text.upper(), [e.value for e in ErrorKind]),
+                )
             elif status not in (None, Status.ERROR):
-                self.fault(draft.error.span, f"an error is expected, but the status is `{draft.status.text if draft.status else ''}`", "write `expect_status: error`")
+                self.fault(
+                    draft.error.span,
+                    f"an error is expected, but the status is `{draft.status.text if draft.status else ''}`",
+                    "write `expect_status: error`",
+                )
             else:
                 status = Status.ERROR
         return status, error
@@ -331,7 +358,11 @@ class _Reader:
         entries = [(k, v) for k, v in self.defaults if k.text in decision.uses.inputs] + draft.given
         for key, node in entries:
             if not any_name and key.text not in book.input_by_name:
-                self.fault(key.span, f"`{key.text}` is no input of `{book.name}`", did_you_mean(key.text, decision.uses.inputs or book.input_by_name))
+                self.fault(
+                    key.span,
+                    f"`{key.text}` is no input of `{book.name}`",
+                    did_you_mean(key.text, decision.uses.inputs or book.input_by_name),
+                )
                 continue
             given[key.text] = self.stated(node)
             for path in [p for p in places if p == f"facts.{key.text}" or p.startswith((f"facts.{key.text}.", f"facts.{key.text}["))]:
@@ -344,7 +375,9 @@ class _Reader:
         for key, node in entries:
             output = decision.output(key.text)
             if output is None:
-                self.fault(key.span, f"`{key.text}` is no output of `{decision.name}`", did_you_mean(key.text, [o.name for o in decision.outputs]))
+                self.fault(
+                    key.span, f"`{key.text}` is no output of `{decision.name}`", did_you_mean(key.text, [o.name for o in decision.outputs])
+                )
                 continue
             # Null is what an output has when nothing gave it; any output may be expected so.
             lenient = replace(output, optional=True, minimum=None, maximum=None)
@@ -360,9 +393,15 @@ class _Reader:
         return expected
 
     def contradictions(self, draft: _Draft, decision: Decision, status: Status | None) -> None:
-        says_nothing = not (draft.expect or draft.items is not None or draft.rows is not None or draft.not_rows or draft.status or draft.error)
+        says_nothing = not (
+            draft.expect or draft.items is not None or draft.rows is not None or draft.not_rows or draft.status or draft.error
+        )
         if says_nothing:
-            self.fault(draft.id.span if draft.id else draft.span, "the case expects nothing", "add `expect:`, `expect_items:`, `rows:` or `expect_status:`")
+            self.fault(
+                draft.id.span if draft.id else draft.span,
+                "the case expects nothing",
+                "add `expect:`, `expect_items:`, `rows:` or `expect_status:`",
+            )
         if status in (Status.NO_MATCH, Status.ERROR) and draft.expect:
             self.fault(draft.expect[0][0].span, f"outputs are expected, but the status is `{status.value}`", "leave out one of the two")
         if status is Status.NO_MATCH and decision.hit_policy.multi:
@@ -371,7 +410,11 @@ class _Reader:
             self.fault(at, message, "write `expect_items: []`")
         if draft.items is not None and not (decision.hit_policy.multi or decision.for_each):
             policy = decision.hit_policy.value
-            self.fault(draft.id.span if draft.id else draft.span, f"`expect_items` needs several items, but `{decision.name}` has hit policy {policy}", "use `expect`")
+            self.fault(
+                draft.id.span if draft.id else draft.span,
+                f"`expect_items` needs several items, but `{decision.name}` has hit policy {policy}",
+                "use `expect`",
+            )
 
     def row_ids(self, words: list[Scalar], known: list[str], where: str) -> tuple[str, ...]:
         for word in words:
@@ -401,13 +444,19 @@ class _Reader:
         if isinstance(node, YamlMapping):
             return node.entries
         if not (isinstance(node, Scalar) and node.plain and node.text in ("", "null")):
-            self.fault(node.span, f"{what} is written as names and values, this is {_shape(node)}", f"write `{what.split()[-1]}: {{name: value}}`")
+            self.fault(
+                node.span,
+                f"{what} is written as names and values, this is {_shape(node)}",
+                f"write `{what.rsplit(maxsplit=1)[-1]}: {{name: value}}`",
+            )
         return ()
 
     def sequence(self, node: Node, what: str) -> Iterable[Node]:
         if isinstance(node, Sequence):
             return node.items
-        self.fault(_head(node.span), f"`{what}` is a list, this is {_shape(node)}", f"write `{what}: [..]`, or one line each beginning with `- `")
+        self.fault(
+            _head(node.span), f"`{what}` is a list, this is {_shape(node)}", f"write `{what}: [..]`, or one line each beginning with `- `"
+        )
         return ()
 
     def words(self, node: Node, what: str) -> list[Scalar]:

@@ -8,13 +8,13 @@ from time import perf_counter_ns
 
 from policybook.desk import Desk, Request
 from policybook.errors import ConflictError, EngineError, FactsError, NotInForceError, PolicybookError
-from policybook.model.answer import Answer, Outcome, TraceLevel, Verdict
+from policybook.model.answer import Answer, Outcome, RowVerdict, TableTrace, TraceLevel, Verdict
 from policybook.model.book import Book, Row
 from policybook.model.kinds import Field
 from policybook.source import Span
 from policybook.trials.case import Case, ErrorKind, Expected, Status
 from policybook.trials.read import raw_facts
-from policybook.trials.text import value_text
+from policybook.trials.text import figures_in, value_text
 from policybook.values import Value
 
 Ask = Callable[[Case], Answer]
@@ -76,7 +76,17 @@ class Result:
             return (str(self.refusal),)
         if self.answer is None:
             return ()
-        return tuple(f"selected row: {_row_text(r, language)}" for r in self.answer.selected[:10]) or ("no row matched",)
+        selected = tuple(f"selected row: {_row_text(r, language)}" for r in dict.fromkeys(self.answer.selected[:10]))
+        return (*(selected or ("no row matched",)), *self._why_not(self.answer))
+
+    def _why_not(self, answer: Answer) -> Iterator[str]:
+        """Say of each expected row that was not selected what became of it."""
+        wanted = dict.fromkeys(self.case.rows or ())
+        for row in [w for w in wanted if w not in [r.id for r in answer.selected]]:
+            for table in answer.tables:
+                for verdict in table.rows:
+                    if verdict.row.id == row and verdict.verdict is not Verdict.SELECTED:
+                        yield f"`{row}` was not selected: {_verdict_text(verdict, table, answer.currency)}"
 
 
 def asker(desk: Desk) -> Ask:
@@ -181,8 +191,18 @@ def _item_text(outputs: Mapping[str, Value], fields: Iterable[Field], book: Book
     return ", ".join(f"{f.name}={_text(outputs.get(f.name), f, book)}" for f in fields)
 
 
+def _verdict_text(verdict: RowVerdict, table: TableTrace, currency: str) -> str:
+    failed = [c for c in verdict.cells if not c.passed]
+    if not failed:
+        return "another row comes first" if verdict.verdict is Verdict.OUTRANKED else "another row matched"
+    known = {i.name: value_text(i.value, i.kind, currency=currency) for i in table.inputs}
+    known |= {p.parameter.name: value_text(p.value, p.parameter.kind, currency=currency) for p in table.parameters}
+    return ", ".join(
+        f"{c.key} is {value_text(c.actual, c.kind, currency=currency)}, not {c.test}{figures_in(c.test, known)}" for c in failed
+    )
+
+
 def _row_text(row: Row, language: str) -> str:
     clauses = f" (clause {', '.join(row.clauses)})" if row.clauses else ""
     says = row.says.get(language)
     return f"{row.id}{clauses}{f': {says}' if says else ''}"
-

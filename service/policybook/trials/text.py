@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
@@ -43,6 +45,22 @@ def value_text(value: Value, kind: Kind, *, currency: str = "", zone: ZoneInfo |
             return _record(value, kind, currency, zone, grouped=grouped)
         case _:
             return str(value)
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def figures_in(test: str, known: Mapping[str, str]) -> str:
+    """Say what the names in a test stand for: ` (9000.00 CNY)`; for several ` (a = 1, b = 2)`; empty for none.
+
+    Args:
+        test: as written: `<= limit.credit_limit`
+        known: name -> value as text
+    """
+    names = [n for n in dict.fromkeys(_NAME.findall(test)) if n in known]
+    if len(names) == 1:
+        return f" ({known[names[0]]})"
+    return f" ({', '.join(f'{n} = {known[n]}' for n in names)})" if names else ""
 
 
 def _record(value: dict[str, Any], kind: Kind, currency: str, zone: ZoneInfo | None, *, grouped: bool) -> str:

@@ -1,0 +1,367 @@
+"""The two services, one method a call. Requests come in and responses go out as bytes.
+
+grpcio would turn a message that cannot be parsed into a bare status; parsing is therefore done here, inside the try that gives
+every refusal its details. Whatever is short runs on the event loop, where it costs no switch of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from policybook.check.book import check_source
+from policybook.desk import Desk
+from policybook.diagnostics import Code, Finding, Report, Severity, nearest
+from policybook.errors import BookError, EngineError, PolicybookError, RequestError, UnknownNameError
+from policybook.model.book import Book, Decision
+from policybook.server import convert, definitions, wire
+from policybook.server.answers import Printer
+from policybook.server.limits import (
+    AnswerTooLargeError,
+    Limits,
+    OverloadedError,
+    RequestTooLargeError,
+    ShuttingDownError,
+    StartingError,
+    TooManyItemsError,
+)
+from policybook.server.status import abortion, status_of
+from policybook.source import Source, Span
+from policybook.store.reload import make_edition
+from policybook.v1 import decision_service_pb2 as decision_pb
+from policybook.v1 import policy_service_pb2 as policy_pb
+
+log = logging.getLogger("policybook.server")
+access = logging.getLogger("policybook.access")
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Unary: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
+Clock: TypeAlias = Callable[[], datetime]
+M = TypeVar("M", bound=Message)
+
+DECISIONS = "policybook.v1.DecisionService"
+POLICIES = "policybook.v1.PolicyService"
+
+_RESULTS = wire.tag(decision_pb.BatchDecideResponse, "results")
+_RESULT = wire.tag(decision_pb.StreamDecideResponse, "result")
+_RESPONSE = wire.tag(decision_pb.DecideResult, "response")
+_ERROR = wire.tag(decision_pb.DecideResult, "error")
+
+MAX_FINDINGS = 1000
+
+
+class Services:
+    """Both services, and what they share: the desk once the books are loaded, the limits, whether the end has come.
+
+    Args:
+        now: the clock, for Check and for definitions as of today
+    """
+
+    def __init__(self, limits: Limits, now: Clock) -> None:
+        self.limits = limits
+        self.desk: Desk | None = None
+        self.stopping = False
+        self._now = now
+        self._printer = Printer()
+        self._checking = 0
+        self._checkers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="policybook-check")
+        self._idle: set[asyncio.Task[Any]] = set()
+
+    def stop(self) -> None:
+        """Let calls in progress end, and end the streams that wait for their caller."""
+        self.stopping = True
+        for task in self._idle:
+            task.cancel()
+        self._checkers.shutdown(wait=False, cancel_futures=True)
+
+    # ------------------------------------------------------------ DecisionService
+
+    async def decide(self, data: bytes, context: Context) -> bytes:
+        """Decide one request."""
+        message = None
+        try:
+            desk = self._desk()
+            message = self._parse(decision_pb.DecideRequest, data)
+            language = convert.language_of(message.language)
+            return self._printer.response(convert.decide(desk, message, self.limits), language)
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e, message.decision if message else "")
+
+    async def batch_decide(self, data: bytes, context: Context) -> bytes:
+        """Decide many requests; others get their turn in between."""
+        limits = self.limits
+        try:
+            desk = self._desk()
+            message = self._parse(decision_pb.BatchDecideRequest, data, limits.batch_bytes)
+            if len(message.requests) > limits.batch_items:
+                raise TooManyItemsError("requests in a batch", limits.batch_items, len(message.requests))
+            results = []
+            size = 0
+            turn = time.perf_counter()
+            for request in message.requests:
+                result = wire.part(_RESULTS, self._result(desk, request))
+                size += len(result)
+                if size > limits.answer_bytes:
+                    raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
+                results.append(result)
+                if time.perf_counter() - turn > limits.turn_s:
+                    # Also where an expired deadline or a cancelled call ends the work.
+                    await asyncio.sleep(0)
+                    turn = time.perf_counter()
+            return b"".join(results)
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e)
+
+    async def stream_decide(self, _requests: Any, context: Context) -> None:
+        """Decide requests as they come, in order."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            desk = self._desk()
+            while not self.stopping:
+                self._idle.add(task)
+                try:
+                    data: Any = await context.read()
+                finally:
+                    self._idle.discard(task)
+                if data is grpc.aio.EOF:
+                    return
+                await context.write(wire.part(_RESULT, self._stream_result(desk, data)))
+        except asyncio.CancelledError:
+            if not self._woken(context):
+                raise
+            # It was `stop` that woke this stream from waiting; the status can still be sent.
+            task.uncancel()
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            await _refuse(context, e)
+        await _refuse(context, ShuttingDownError(self.limits.retry_s))
+
+    def _woken(self, context: Context) -> bool:
+        return self.stopping and not context.cancelled()
+
+    def _stream_result(self, desk: Desk, data: bytes) -> bytes:
+        try:
+            message = self._parse(decision_pb.StreamDecideRequest, data)
+        except PolicybookError as e:
+            return wire.part(_ERROR, status_of(e).SerializeToString())
+        return self._result(desk, message.request)
+
+    def _result(self, desk: Desk, request: decision_pb.DecideRequest) -> bytes:
+        try:
+            language = convert.language_of(request.language)
+            return wire.part(_RESPONSE, self._printer.response(convert.decide(desk, request, self.limits), language))
+        except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
+            # INVARIANT: an ItemError is field for field a google.rpc.Status, so its bytes are the same.
+            return wire.part(_ERROR, status_of(e, request.decision).SerializeToString())
+
+    # ------------------------------------------------------------ PolicyService
+
+    async def list_policies(self, data: bytes, context: Context) -> bytes:
+        """List the policies in service."""
+        try:
+            store = self._desk().store
+            message = self._parse(policy_pb.ListPoliciesRequest, data)
+            language = convert.language_of(message.language)
+            names, token = definitions.page(store.policies(), str, message.page_size, message.page_token, self.limits.page_items)
+            policies = [definitions.policy(store.edition(n), store.previous(n), language) for n in names]
+            return policy_pb.ListPoliciesResponse(policies=policies, next_page_token=token).SerializeToString()
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e)
+
+    async def list_decision_definitions(self, data: bytes, context: Context) -> bytes:
+        """List decisions, without their rows."""
+        try:
+            store = self._desk().store
+            message = self._parse(policy_pb.ListDecisionDefinitionsRequest, data)
+            language = convert.language_of(message.language)
+            books = [store.edition(name).book for name in ([message.policy] if message.policy else store.policies())]
+            all_decisions = sorted(((b, d) for b in books for d in b.decisions), key=_full_name)
+            shown, token = definitions.page(all_decisions, _full_name, message.page_size, message.page_token, self.limits.page_items)
+            listed = [definitions.definition(b, d, self._today(b), language, with_rows=False) for b, d in shown]
+            return policy_pb.ListDecisionDefinitionsResponse(decision_definitions=listed, next_page_token=token).SerializeToString()
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e)
+
+    async def get_decision_definition(self, data: bytes, context: Context) -> bytes:
+        """Describe one decision with its table."""
+        message = None
+        try:
+            store = self._desk().store
+            message = self._parse(policy_pb.GetDecisionDefinitionRequest, data)
+            language = convert.language_of(message.language)
+            policy, dot, name = message.name.partition(".")
+            if not (dot and policy and name) or len(message.name) > self.limits.name_characters:
+                raise RequestError("name", f"`{message.name[:100]}` is not the name of a decision; a name is `policy.decision`")
+            book = store.edition(policy, message.policy_version).book
+            decision = book.decision_by_name.get(name)
+            if decision is None:
+                raise UnknownNameError("decision", message.name, nearest(message.name, [f"{policy}.{n}" for n in book.decision_by_name]))
+            day = convert.day_of("as_of_date", message.as_of_date) if message.as_of_date else self._today(book)
+            found = definitions.definition(book, decision, day, language, with_rows=True)
+            return policy_pb.GetDecisionDefinitionResponse(decision_definition=found).SerializeToString()
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e, message.name if message else "")
+
+    async def check(self, data: bytes, context: Context) -> bytes:
+        """Check the text of a policy, in a thread: it may take seconds."""
+        limits = self.limits
+        try:
+            self._desk()
+            message = self._parse(policy_pb.CheckRequest, data)
+            if len(message.source) > limits.book_characters:
+                raise RequestTooLargeError("characters of a book to check", limits.book_characters, len(message.source))
+            if len(message.file_name) > limits.name_characters:
+                raise RequestError("file_name", f"a file name may have at most {limits.name_characters} characters")
+            if self._checking >= limits.concurrent_checks:
+                raise OverloadedError("checks in progress", limits.concurrent_checks, self._checking + 1, limits.retry_s)
+            self._checking += 1
+            try:
+                source = Source(message.file_name or "policy.yaml", message.source.removeprefix("\ufeff").replace("\r\n", "\n"))
+                book, report = await asyncio.get_running_loop().run_in_executor(self._checkers, self._check, source)
+            finally:
+                self._checking -= 1
+            version = book.version if book is not None and report.ok else ""
+            found = definitions.findings(report, MAX_FINDINGS)
+            return policy_pb.CheckResponse(ok=report.ok, findings=found, version=version).SerializeToString()
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e)
+
+    def _check(self, source: Source) -> tuple[Book | None, Report]:
+        book, report = check_source(source)
+        if book is None:
+            return None, report
+        try:
+            make_edition(book, self._now())
+        except BookError as e:
+            return None, report + e.report
+        except EngineError as e:
+            span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
+            return None, report + Report.of([Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message=str(e), span=span)])
+        return book, report
+
+    # ------------------------------------------------------------ shared
+
+    def _desk(self) -> Desk:
+        if self.desk is None:
+            raise StartingError(self.limits.retry_s)
+        return self.desk
+
+    def _parse(self, kind: type[M], data: bytes, most_bytes: int = 0) -> M:
+        most_bytes = most_bytes or self.limits.unary_bytes
+        if len(data) > most_bytes:
+            raise RequestTooLargeError("bytes of a request", most_bytes, len(data))
+        try:
+            return kind.FromString(data)
+        except DecodeError:
+            raise RequestError("", f"these bytes are no {kind.DESCRIPTOR.full_name}: {_why(data)}") from None
+
+    def _today(self, book: Book) -> Any:
+        return self._now().astimezone(book.zone).date()
+
+    def routes(self) -> Routes:
+        """Return what the server asks for the handler of a call."""
+        unary: dict[str, Unary] = {
+            f"/{DECISIONS}/Decide": self.decide,
+            f"/{DECISIONS}/BatchDecide": self.batch_decide,
+            f"/{POLICIES}/ListPolicies": self.list_policies,
+            f"/{POLICIES}/ListDecisionDefinitions": self.list_decision_definitions,
+            f"/{POLICIES}/GetDecisionDefinition": self.get_decision_definition,
+            f"/{POLICIES}/Check": self.check,
+        }
+        return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits)
+
+
+def _full_name(pair: tuple[Book, Decision]) -> str:
+    return f"{pair[0].name}.{pair[1].name}"
+
+
+def _why(data: bytes) -> str:
+    """Guess what is wrong with bytes that protobuf refuses without a word."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "not the encoding of this message, or a text in it is not UTF-8"
+    return "not the encoding of this message, or nested more than 100 deep"
+
+
+async def _refuse(context: Context, error: Exception, decision: str = "") -> NoReturn:
+    await context.abort(*abortion(status_of(error, decision)))
+
+
+class Routes(grpc.GenericRpcHandler):
+    """Finds the handler of a call, and counts the calls in progress.
+
+    The count is kept here, where a call first meets our code: by the time that a handler runs, the calls that wait for their
+    turn on the loop would be invisible. grpcio's own limit would refuse without details.
+    """
+
+    def __init__(self, unary: dict[str, Unary], streams: dict[str, Any], limits: Limits) -> None:
+        self._limits = limits
+        self.active = 0
+        self._quiet = asyncio.Event()
+        if access.isEnabledFor(logging.DEBUG):
+            unary = {name: _logged(name, method) for name, method in unary.items()}
+            streams = {name: _logged(name, method) for name, method in streams.items()}
+        make_unary, make_stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+        self._routes: dict[str, tuple[Any, Any]] = {
+            **{name: (make_unary(method), make_unary(self._overloaded)) for name, method in unary.items()},
+            **{name: (make_stream(method), make_stream(self._overloaded)) for name, method in streams.items()},
+        }
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the full names of the methods."""
+        return tuple(self._routes)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Return the handler of a call; None leaves it to other services."""
+        found = self._routes.get(handler_call_details.method)
+        if found is None:
+            return None
+        if self.active >= self._limits.concurrent_requests:
+            return found[1]
+        task = asyncio.current_task()
+        assert task is not None
+        self.active += 1
+        # The task ends in every case: answered, refused, cancelled before its handler ran.
+        task.add_done_callback(self._ended)
+        return found[0]
+
+    async def quiet(self) -> None:
+        """Wait until no call is in progress."""
+        self._quiet.clear()
+        if self.active:
+            await self._quiet.wait()
+
+    def _ended(self, _task: asyncio.Task[Any]) -> None:
+        self.active -= 1
+        if not self.active:
+            self._quiet.set()
+
+    async def _overloaded(self, _request: Any, context: Context) -> NoReturn:
+        limits = self._limits
+        await _refuse(context, OverloadedError("requests in progress", limits.concurrent_requests, self.active + 1, limits.retry_s))
+
+
+def _logged(name: str, method: Any) -> Any:
+    async def call(request: Any, context: Context) -> Any:
+        started = time.perf_counter()
+        try:
+            return await method(request, context)
+        finally:
+            spent = (time.perf_counter() - started) * 1e6
+            access.debug("method=%s code=%s peer=%s bytes=%s us=%.0f", name, context.code(), context.peer(), _size(request), spent)
+
+    return call
+
+
+def _size(request: Any) -> int | str:
+    return len(request) if isinstance(request, bytes) else "-"
