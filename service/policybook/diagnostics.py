@@ -49,6 +49,7 @@ class Code(enum.Enum):
     MISSING_CURRENCY = ("PB212", "missing-currency")
     UNKNOWN_CLAUSE = ("PB213", "unknown-clause")
     AMBIGUOUS_NAME = ("PB214", "ambiguous-name")
+    MISSING_CALENDAR = ("PB215", "missing-calendar")
     # Analysis: 3xx
     ENGINE_DISAGREES = ("PB301", "engine-disagrees")
     NEVER_FIRES = ("PB302", "never-fires")

@@ -32,7 +32,7 @@ def info(reason: str, domain: str = "policybook.dev", **metadata: str) -> rpc.Er
 BAD_REQUEST = rpc.BadRequest(
     field_violations=[
         {"field": "facts.shipment_amount", "description": "must be a money amount, not text"},
-        {"field": "facts.colour", "description": "is not a fact of `credit.shipment`"},
+        {"field": "facts.colour", "description": "is not a fact of `credit.shipment`", "reason": "UNKNOWN_FACT"},
     ]
 )
 FAILURE = rpc.PreconditionFailure(
@@ -51,7 +51,7 @@ CASES: list[tuple[str, grpc.StatusCode, tuple[Any, ...], type[PolicybookError], 
         {
             "field_violations": (
                 FieldViolation("facts.shipment_amount", "must be a money amount, not text"),
-                FieldViolation("facts.colour", "is not a fact of `credit.shipment`"),
+                FieldViolation("facts.colour", "is not a fact of `credit.shipment`", "UNKNOWN_FACT"),
             ),
             "reason": "INVALID_FACTS",
         },

@@ -26,7 +26,7 @@ from policybook.model import formula as m
 from policybook.model import kinds as k
 from policybook.model.book import ALWAYS, Book, Cell, DatedValue, Decision, DerivedValue, Effective, ForEach, HitPolicy, Parameter, Row, Uses
 from policybook.model.formula import Const, Formula, Get, Ref, Role, Test
-from policybook.model.functions import FormulaError
+from policybook.model.faults import FormulaError
 from policybook.model.kinds import Base, EnumValue, Field, Kind
 from policybook.source import NOWHERE, Source
 from policybook.values import Period, Value

@@ -136,7 +136,8 @@ class _Details:
         return self._get("ResourceInfo")
 
     def field_violations(self) -> tuple[FieldViolation, ...]:
-        return tuple(FieldViolation(v.field, v.description) for v in self._get("BadRequest").field_violations)
+        found = self._get("BadRequest").field_violations
+        return tuple(FieldViolation(v.field, v.description, v.reason) for v in found)
 
     def preconditions(self) -> tuple[PreconditionViolation, ...]:
         found = self._get("PreconditionFailure").violations

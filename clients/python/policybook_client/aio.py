@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -161,21 +171,26 @@ class AsyncPolicybookClient:
             response_deserializer=_rpc.STREAM_DECIDE.response.FromString,
         )
         call: Any = method(source.requests(), metadata=self._settings.metadata)
+        ending = _Ending(call)
+        responses = aiter(call)
         watch = asyncio.create_task(_watch(clock, call), name="policybook-stream-watch")
         answered = 0
         try:
             while True:
                 clock.waiting()
                 try:
-                    response = await call.read()
+                    response = await anext(responses)
+                except StopAsyncIteration:
+                    break
                 except asyncio.CancelledError as cancelled:
                     if clock.has_expired:
                         raise _rpc.no_answer(self._settings.target, clock.timeout_s) from cancelled
                     raise
-                except grpc.RpcError as failure:
-                    raise error_of_call(failure) from failure
-                if response is grpc.aio.EOF:
-                    break
+                except grpc.aio.AioRpcError as failure:
+                    true = await ending.of(failure)
+                    if true.code() is grpc.StatusCode.OK:
+                        break
+                    raise error_of_call(true) from true
                 clock.answered()
                 answered += 1
                 yield _read.result_of(response.result)
@@ -358,6 +373,51 @@ class _Source:
 async def _in_turn(requests: Iterable[DecisionRequest]) -> AsyncIterator[DecisionRequest]:
     for one in requests:
         yield one
+
+
+class _Ending:
+    """Finds out how the service ended a stream.
+
+    LIMIT: when the service ends a stream to which we are still writing, grpc.aio (seen in 1.85) reports INTERNAL, "Internal
+    error from Core", in place of the service's own status, which may come shortly before or after.
+    """
+
+    _WAIT_S = 0.5
+    _POLL_S = 0.002
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._seen: list[grpc.aio.AioRpcError] = []
+        call.add_done_callback(self._note)
+
+    def _note(self, call: Any) -> None:
+        # Called at every change of the status, when none of these has to wait; later it may be overwritten.
+        code, trailer, details = map(_at_once, (call.code(), call.trailing_metadata(), call.details()))
+        self._seen.append(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details))
+
+    async def of(self, reported: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
+        """Give the service's own status in place of the one reported, if there is one."""
+        if reported.code() is not grpc.StatusCode.INTERNAL or reported.trailing_metadata():
+            return reported
+        end = time.monotonic() + self._WAIT_S
+        while True:
+            for seen in self._seen:
+                if seen.code() is not grpc.StatusCode.INTERNAL:
+                    return seen
+            if time.monotonic() > end:
+                return reported
+            await asyncio.sleep(self._POLL_S)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as result:
+        value: T = result.value
+        return value
+    coroutine.close()
+    raise RuntimeError("grpc.aio has no status though the call is done")
 
 
 async def _watch(clock: _rpc.StreamClock, call: Any) -> None:

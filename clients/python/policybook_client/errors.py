@@ -39,10 +39,12 @@ class FieldViolation:
     Attributes:
         field: where it stands in the request: `facts.shipment_amount`
         description: what is wrong and what is allowed, in words for a person
+        reason: stable name of the fault, such as `MISSING_FACT`
     """
 
     field: str
     description: str
+    reason: str = ""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.description}" if self.field else self.description

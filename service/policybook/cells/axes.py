@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 from policybook.cells import codes as c
 from policybook.cells.codes import Ranges
 from policybook.cells.linear import number, value_of
 from policybook.cells.words import value_text
 from policybook.errors import EngineError
+from policybook.model.calendar import Place
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Call, Const, Formula, Get, Member, Ref
 from policybook.model.kinds import NUMBER, Base, Field, Kind, Text
@@ -58,7 +58,7 @@ class Atom:
         return self.title.get(language) or self.name
 
 
-def reader(f: Formula, zone: ZoneInfo, *, as_number: bool) -> Reader:
+def reader(f: Formula, zone: Place, *, as_number: bool) -> Reader:
     """Compile the reading of an atom."""
     raw = _raw_reader(f, zone)
     if not as_number or f.kind.numeric:
@@ -71,7 +71,7 @@ def reader(f: Formula, zone: ZoneInfo, *, as_number: bool) -> Reader:
     return numbered
 
 
-def _raw_reader(f: Formula, zone: ZoneInfo) -> Reader:
+def _raw_reader(f: Formula, zone: Place) -> Reader:
     match f:
         case Ref(name, _, _):
             return lambda env: env.get(name)

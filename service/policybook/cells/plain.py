@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from policybook.model.book import Book, Decision, DerivedValue
+from policybook.model.calendar import Place
 from policybook.model.evaluate import evaluate
+from policybook.model.faults import FormulaError
 from policybook.model.formula import Arith, Call, Choose, Compare, Const, Formula, Get, ListOf, Logic, Member, Not, Ref, Role, children
-from policybook.model.functions import FormulaError
 from policybook.model.kinds import Base
 from policybook.values import Value
 
@@ -27,7 +27,7 @@ class Plain:
     def __init__(self, book: Book, day: date) -> None:
         self.book = book
         self.day = day
-        self.zone: ZoneInfo = book.zone
+        self.zone: Place = book.zone
         self.decision: Decision | None = None
         self._values: dict[str, Formula] = {}
         self._derived: dict[str, DerivedValue] = {}
@@ -56,7 +56,7 @@ class Plain:
         """Return the derived values by their plain formulas."""
         return {f: self._derived[name] for name, f in self._values.items() if not isinstance(f, Const | Ref)}
 
-    def of(self, f: Formula) -> Formula:  # noqa: PLR0911 - one return a node
+    def of(self, f: Formula) -> Formula:
         """Make one formula plain."""
         match f:
             case Const():
@@ -95,7 +95,7 @@ class Plain:
 
 
 class _Completed(Mapping[str, Value]):
-    def __init__(self, env: Mapping[str, Value], derived: dict[str, DerivedValue], zone: ZoneInfo) -> None:
+    def __init__(self, env: Mapping[str, Value], derived: dict[str, DerivedValue], zone: Place) -> None:
         self._env = env
         self._derived = derived
         self._zone = zone
@@ -126,7 +126,7 @@ def _fits(f: Formula, limit: int) -> bool:
     return True
 
 
-def _rebuilt(f: Formula, parts: tuple[Formula, ...]) -> Formula:  # noqa: PLR0911 - one return a node
+def _rebuilt(f: Formula, parts: tuple[Formula, ...]) -> Formula:
     if all(a is b for a, b in zip(parts, children(f), strict=True)):
         return f
     match f:

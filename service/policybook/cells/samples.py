@@ -21,7 +21,7 @@ ORDINARY_DAY = date(2026, 1, 15)
 _STEPS = {Base.MONEY: Fraction(1, 100), Base.NUMBER: Fraction(1, 1000), Base.PERCENT: Fraction(1, 1000), Base.FRACTION: Fraction(1, 1000)}
 
 
-def ordinary(kind: Kind) -> Value:  # noqa: PLR0911 - one return a kind
+def ordinary(kind: Kind) -> Value:
     """Return an unremarkable value of a kind."""
     match kind.base:
         case Base.BOOLEAN:
@@ -122,7 +122,7 @@ def _truth(f: Formula, code: int, facts: Mapping[str, Value]) -> Facts | None:
 def step(axis: OrderedAxis) -> Fraction:
     """Return the least difference worth showing on an axis: a cent, a day."""
     variable = axis.variable
-    return _STEPS.get(axis.kind.base, Fraction(1)) if variable else min((_STEPS.get(a.kind.base, Fraction(1)) for a in axis.atoms))
+    return _STEPS.get(axis.kind.base, Fraction(1)) if variable else min(_STEPS.get(a.kind.base, Fraction(1)) for a in axis.atoms)
 
 
 def numbers(axis: OrderedAxis, code: int) -> Iterator[Fraction]:

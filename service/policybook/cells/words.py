@@ -13,7 +13,7 @@ from policybook.values import decimal_text, duration_text, money_text
 _BINDS = {"or": 1, "and": 2, "compare": 3, "+": 4, "-": 4, "*": 5, "/": 5}
 
 
-def value_text(value: Any, kind: Kind, currency: str = "") -> str:  # noqa: PLR0911 - one return a kind
+def value_text(value: Any, kind: Kind, currency: str = "") -> str:
     """Write a value as in a book; money with the currency's decimals and, where given, its code."""
     if value is None:
         return "null"
@@ -42,7 +42,7 @@ def _number_text(value: Fraction, kind: Kind, currency: str) -> str:
     return decimal_text(value)
 
 
-def formula_text(f: Formula, binds: int = 0) -> str:  # noqa: PLR0911 - one return a node
+def formula_text(f: Formula, binds: int = 0) -> str:
     """Write a formula in the language of books."""
     match f:
         case Const(value, kind):

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import zip_longest
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from policybook.check.formulas import Binder, article, fold
 from policybook.check.names import in_order, names_in
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import Types, text_of, within
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.load.calendar import CALENDAR_FILE, load_calendar
 from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftText, DraftValue
 from policybook.load.read import load
 from policybook.load.yaml import MAX_BYTES, Scalar
@@ -36,6 +37,7 @@ from policybook.model.book import (
     Row,
     Uses,
 )
+from policybook.model.calendar import Calendar, Place
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import Base, Field, Kind
 from policybook.model.wording import placeholders
@@ -47,40 +49,60 @@ _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-def read_book(path: Path) -> tuple[Book | None, Report, Source]:
-    """Read and check one file.
-
-    Returns:
-        the book (None when there are errors), all findings, and the text for excerpts
-    """
+def read_text(path: Path) -> tuple[Source, Report]:
+    """Read a file as text; a finding when it is too large, not UTF-8, or cannot be read."""
     name = str(path)
     nothing = Source(name, "")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             message = f"the file has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
-            return None, _file_fault(name, Code.TOO_LARGE, message, "split the book by domain"), nothing
+            return nothing, _file_fault(name, Code.TOO_LARGE, message, "split the book by domain")
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        return (
-            None,
-            _file_fault(
-                name, Code.NOT_TEXT, f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}", "save it as UTF-8"
-            ),
-            nothing,
-        )
+        message = f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}"
+        return nothing, _file_fault(name, Code.NOT_TEXT, message, "save it as UTF-8")
     except OSError as e:
-        return None, _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", ""), nothing
-    source = Source(name, text.replace("\r\n", "\n"))
-    book, report = check_source(source)
+        return nothing, _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", "")
+    return Source(name, text.replace("\r\n", "\n")), Report(())
+
+
+def read_calendar(folder: Path) -> tuple[Calendar | None, Report, Source | None]:
+    """Read the calendar of a folder of books.
+
+    Returns:
+        the calendar (None when there is none, or a bad one), findings, and its text
+    """
+    path = folder / CALENDAR_FILE
+    if not path.is_file():
+        return None, Report(()), None
+    source, report = read_text(path)
+    if not report.ok:
+        return None, report, source
+    calendar, report = load_calendar(source)
+    return calendar, report, source
+
+
+def read_book(path: Path) -> tuple[Book | None, Report, Source]:
+    """Read and check one file, by the calendar beside it.
+
+    Returns:
+        the book (None when there are errors), all findings, and the text for excerpts
+    """
+    source, report = read_text(path)
+    if not report.ok:
+        return None, report, source
+    calendar, calendar_report, _ = read_calendar(path.parent)
+    book, report = check_source(source, calendar)
+    if any(f.code is Code.MISSING_CALENDAR for f in report):
+        report += calendar_report
     if book is not None and path.stem != book.name:
         at = next((i for i, line in enumerate(source.lines, 1) if line.startswith("policy:")), 1)
-        span = Span(file=name, line=at, column=1, end_line=at, end_column=7)
         fault = Finding(
             code=Code.BAD_NAME,
             severity=Severity.ERROR,
             message=f"the policy is named `{book.name}`, the file `{path.name}`",
-            span=span,
+            span=Span(file=source.name, line=at, column=1, end_line=at, end_column=7),
             help=f"name the file `{book.name}.yaml`, or write `policy: {path.stem}`",
         )
         return None, report + Report.of([fault]), source
@@ -92,8 +114,11 @@ def _file_fault(name: str, code: Code, message: str, help_text: str) -> Report:
     return Report.of([Finding(code=code, severity=Severity.ERROR, message=message, span=span, help=help_text, path=name)])
 
 
-def check_source(source: Source) -> tuple[Book | None, Report]:
+def check_source(source: Source, calendar: Calendar | None = None) -> tuple[Book | None, Report]:
     """Check the text of one book.
+
+    Args:
+        calendar: the one beside the book, if there is one; only a book that counts working days needs it
 
     Returns:
         the book (None exactly when there are errors) and all findings, in source order
@@ -101,7 +126,7 @@ def check_source(source: Source) -> tuple[Book | None, Report]:
     draft, report = load(source)
     if draft is None:
         return None, report
-    checker = _Checker(draft)
+    checker = _Checker(draft, calendar)
     book = checker.book()
     report = report + Report.of(checker.findings.items)
     return (book if report.ok else None), report
@@ -110,12 +135,13 @@ def check_source(source: Source) -> tuple[Book | None, Report]:
 class _Checker:
     """Checks one draft; each pass notes what it finds and goes on."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, calendar: Calendar | None) -> None:
         self.draft = draft
         self.findings = Findings()
         self.currency = self.read_currency()
         self.time_zone = self.read_zone()
-        self.binder = Binder(self.findings, ZoneInfo(self.time_zone))
+        self.calendar = calendar
+        self.binder = Binder(self.findings, Place.of(self.time_zone, calendar))
         self.types = Types(draft.types, self.findings, self.binder, self.currency)
         self.parameters: list[Parameter] = []
         self.inputs: list[Field] = []
@@ -210,10 +236,16 @@ class _Checker:
             made_decision = self.decision(draft_decision, scope)
             if made_decision is not None:
                 decisions[name] = made_decision
+        if self.binder.counts_working_days is not None and self.calendar is None:
+            message = "working days are counted here, and there is no calendar to count by"
+            self.error(Code.MISSING_CALENDAR, message, self.binder.counts_working_days, f"put a `{CALENDAR_FILE}` beside the book")
         if any(f.severity is Severity.ERROR for f in self.findings.items):
             return None
         self.unused(decisions)
-        text = d.source.text
+        text = d.source.text.encode("utf-8")
+        counts = self.binder.counts_working_days is not None and self.calendar is not None
+        if counts and self.calendar is not None:
+            text += b"\0" + self.calendar.digest.encode()
         return Book(
             name=d.policy.text,
             title=text_of(d.title),
@@ -226,7 +258,8 @@ class _Checker:
             values=tuple(self.values.values()),
             decisions=tuple(decisions.values()),
             source=d.source,
-            version=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            version=hashlib.sha256(text).hexdigest(),
+            calendar=self.calendar if counts else None,
         )
 
     def unique_names(self) -> None:

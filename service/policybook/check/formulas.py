@@ -6,7 +6,6 @@ The expected kind is handed down so that an enum's value may be written bare.
 from __future__ import annotations
 
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from policybook.check.scope import Findings, Scope
 from policybook.diagnostics import Code, did_you_mean
@@ -15,9 +14,12 @@ from policybook.feel.parse import FeelError, parse_expression, parse_test
 from policybook.load.draft import Words
 from policybook.model import formula as m
 from policybook.model import kinds as k
+from policybook.model.calendar import Place
 from policybook.model.evaluate import evaluate
-from policybook.model.functions import FUNCTIONS, FormulaError
+from policybook.model.faults import FormulaError
+from policybook.model.functions import FUNCTIONS, NEEDS_CALENDAR
 from policybook.model.kinds import Base, Kind
+from policybook.source import Span
 from policybook.values import parse_datetime
 
 
@@ -28,9 +30,10 @@ class _UnboundError(Exception):
 class Binder:
     """Binds the texts of one book."""
 
-    def __init__(self, findings: Findings, zone: ZoneInfo) -> None:
+    def __init__(self, findings: Findings, zone: Place) -> None:
         self.findings = findings
         self.zone = zone
+        self.counts_working_days: Span | None = None
 
     def expression(self, words: Words, scope: Scope, expected: Kind | None = None) -> m.Formula | None:
         """Bind an expression; None when a fault was noted."""
@@ -140,7 +143,7 @@ def accepts(target: Kind, formula: m.Formula) -> bool:
     return False
 
 
-def fold(formula: m.Formula, zone: ZoneInfo) -> m.Formula:
+def fold(formula: m.Formula, zone: Place) -> m.Formula:
     """Compute what has no names in it."""
     if isinstance(formula, m.Const) or any(True for _ in m.refs(formula)):
         return formula
@@ -159,6 +162,7 @@ class _Binding:
     """Binds one text."""
 
     def __init__(self, binder: Binder, words: Words, scope: Scope) -> None:
+        self.binder = binder
         self.findings = binder.findings
         self.zone = binder.zone
         self.words = words
@@ -335,6 +339,8 @@ class _Binding:
             elif i > 0 and name == "coalesce":
                 wanted = bound[0].kind
             bound.append(self.formula(argument, wanted))
+        if name in NEEDS_CALENDAR and self.binder.counts_working_days is None:
+            self.binder.counts_working_days = self.words.at(node.start, node.end)
         kinds = [a.kind for a in bound]
         if any(x.base is Base.MONEY for x in kinds) and name in ("min", "max", "coalesce"):
             kinds = [k.MONEY if isinstance(a, m.Const) and a.kind.base in k.PLAIN_NUMBERS else a.kind for a in bound]

@@ -70,6 +70,7 @@ class Drawing:
                 [book.input_by_name[n] for n in uses.inputs],
                 [*(book.value_by_name[n] for n in uses.values), *decision.values],
             ),
+            *self.further_inputs(decision),
             *self.outputs(decision),
         )
 
@@ -85,6 +86,12 @@ class Drawing:
             yield from self.section("values", table)
         if parameters:
             yield from self.section("parameters", self.figures(parameters))
+
+    def further_inputs(self, decision: Decision) -> Iterator[RenderableType]:
+        """Name the facts that only required decisions use: a request needs them too."""
+        names = [n for n in decision.uses.inputs if n not in decision.uses_directly.inputs]
+        if names:
+            yield from self.section("further_inputs", Text(", ".join(names)))
 
     def outputs(self, decision: Decision) -> Iterator[RenderableType]:
         yield from self.section("outputs", self.fields(decision.outputs))

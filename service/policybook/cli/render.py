@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -50,15 +51,24 @@ def decision_panel(view: DecisionView, lang: Lang) -> RenderableType:
     )
 
 
-def trace_group(view: DecisionView, lang: Lang) -> RenderableType:
-    """Draw how the answer came about, required decisions first."""
+def trace_group(view: DecisionView, lang: Lang, *, brief: bool = False) -> RenderableType:
+    """Draw how the answer came about, required decisions first.
+
+    Args:
+        view: an answer
+        lang: of captions and sentences
+        brief: of required decisions only what they gave and by which row
+    """
     if not view.tables:
         return Text()
     parts: list[RenderableType] = [Text(caption("how", lang), "bold")]
     for number, table in enumerate(view.tables, 1):
+        before = view.tables[number - 2] if table.number > 1 else None
+        if brief and table.decision != view.decision:
+            parts += [*([] if before else [Text()]), indented(_brief(table, number, before, lang), 2)]
+            continue
         # What the table that was asked gave stands in the answer itself.
         shows_outputs = table.decision != view.decision or table.number > 0
-        before = view.tables[number - 2] if table.number > 1 else None
         parts += [Text(), indented(_table(table, number, before, lang, shows_outputs=shows_outputs), 2)]
     return Group(*parts)
 
@@ -69,6 +79,9 @@ def indented(content: RenderableType, columns: int) -> Padding:
 
 
 _NOTHING = Text()
+_MOST_NOT_REACHED = 2
+# A test that begins so is no list of values, though it holds a comma.
+_NO_LIST = ("<", ">", "[", "(", "not", "contains", "in ")
 
 
 def _gap(before: Sequence[ShownValue]) -> Text:
@@ -168,11 +181,31 @@ def _table(table: ShownTable, number: int, before: ShownTable | None, lang: Lang
         parts += [Text(caption("figures", lang), "help"), indented(_figures(table.figures, lang), 2)]
     parts += [Text(caption("rows", lang), "help"), indented(_rows(table, lang), 2)]
     if table.outputs and shows_outputs:
-        gave = Text(f"{caption('gave', lang)} ", "help")
-        parts.append(gave.append(", ".join(f"{v.name} = {v.text}" for v in table.outputs), "value"))
+        parts.append(_gave(table, lang))
     numbered = grid(True, False)
     numbered.add_row(Text(str(number), "dim"), Group(*parts))
     return Group(numbered)
+
+
+def _brief(table: ShownTable, number: int, before: ShownTable | None, lang: Lang) -> Table:
+    name = Text(table.decision, "name").append(f" #{table.number}" if table.number else "")
+    if before is None:
+        name.append(f"  {joined(table.title, lang)}", "title")
+    rows = grid(True, False)
+    selected = [r for r in table.rows if r.verdict == "selected"]
+    for row in selected:
+        rows.add_row(Text.assemble(("✓ ", "yes"), (row.id, "yes")), Text("\n".join(lines(row.says, lang))))
+    parts: list[RenderableType] = [name, rows if selected else Text(caption("no_row", lang), "dim")]
+    if table.outputs:
+        parts.append(_gave(table, lang))
+    numbered = grid(True, False)
+    numbered.add_row(Text(f"{number}", "dim"), Group(*parts))
+    return numbered
+
+
+def _gave(table: ShownTable, lang: Lang) -> Text:
+    gave = Text(f"{caption('gave', lang)} ", "help")
+    return gave.append(", ".join(f"{v.name} = {v.text}" for v in table.outputs), "value")
 
 
 def hit_policy(text: str, lang: Lang) -> tuple[str, ...]:
@@ -198,10 +231,16 @@ def _rows(shown: ShownTable, lang: Lang) -> RenderableType:
         return Text(caption("no_row", lang), "dim")
     table = grid(True, True, False)
     known = {v.name: v.text for v in (*shown.inputs, *(f.value for f in shown.figures))}
-    for row in shown.rows:
-        sign, style = _SIGNS.get(row.verdict, ("?", "dim"))
-        named = Text(row.id, style if row.verdict in ("selected", "not reached") else "")
-        table.add_row(Text(sign, style), named, _story(row, known, lang))
+    for verdict, group in groupby(shown.rows, key=lambda r: (r.verdict, r.is_default)):
+        rows = list(group)
+        if verdict == ("not reached", False) and len(rows) > _MOST_NOT_REACHED:
+            count = Text(caption("n_rows", lang).format(len(rows)), "dim")
+            table.add_row(Text("·", "dim"), count, Text(caption("not_reached", lang), "dim"))
+            continue
+        for row in rows:
+            sign, style = _SIGNS.get(row.verdict, ("?", "dim"))
+            named = Text(row.id, style if row.verdict in ("selected", "not reached") else "")
+            table.add_row(Text(sign, style), named, _story(row, known, lang))
     return table
 
 
@@ -233,6 +272,8 @@ def _cell(cell: ShownCell, known: Mapping[str, str], lang: Lang, style: str) -> 
         return text
     # `not not(null)` is hard to read.
     word = caption("meets" if cell.passed else "fails" if cell.test.startswith("not") else "is_not", lang)
+    if "," in cell.test and not cell.test.startswith(_NO_LIST):
+        word += caption("one_of", lang)
     return text.append(f"{word} ", "dim").append(cell.test).append(figures_in(cell.test, known), "dim")
 
 

@@ -16,7 +16,7 @@ from policybook.errors import FactsError, NotInForceError
 from policybook.model.answer import Item, Outcome, TableTrace, TraceLevel
 from policybook.model.book import Book, Decision, Row
 from policybook.model.evaluate import evaluate
-from policybook.model.functions import FormulaError
+from policybook.model.faults import FormulaError
 from policybook.model.wording import worded
 from policybook.source import NOWHERE
 from policybook.values import Value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from zoneinfo import ZoneInfo
 
 from policybook.cells.grid import Grid
 from policybook.errors import EngineError
 from policybook.model import formula as m
 from policybook.model.answer import CellVerdict, NamedValue, RowVerdict, UsedParameter, Verdict
 from policybook.model.book import Book, Decision, HitPolicy, Row
+from policybook.model.calendar import Place
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import NO_TEXT, Kind, Text
@@ -23,7 +23,7 @@ class TracePlan:
 
     shown: tuple[tuple[str, Kind, Text, str], ...]
     decision: Decision
-    zone: ZoneInfo
+    zone: Place
     _parameters: dict[int, tuple[UsedParameter, ...]] = field(default_factory=dict)
 
     @classmethod

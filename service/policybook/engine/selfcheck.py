@@ -18,7 +18,7 @@ from policybook.engine.program import Program
 from policybook.engine.reference import Reading, row_matches, rows_in_force
 from policybook.errors import EngineError
 from policybook.model.book import Book
-from policybook.model.functions import FormulaError
+from policybook.model.faults import FormulaError
 from policybook.values import Value
 
 # Bounds of one table, so that many rows cost seconds, not minutes; a table of 60 rows and 5 columns is below all of them.

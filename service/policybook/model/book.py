@@ -7,8 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
+from policybook.model.calendar import Calendar, Place
 from policybook.model.formula import Formula, Role, Test
 from policybook.model.kinds import Base, Field, Kind, Text
 from policybook.source import Source, Span
@@ -198,7 +198,7 @@ class Book:
 
     Args:
         values, decisions: in an order in which each can be computed from those before it
-        version: hex SHA-256 of the text
+        version: hex SHA-256 of the text, and of the calendar's when the book counts working days
     """
 
     name: str
@@ -213,10 +213,12 @@ class Book:
     decisions: tuple[Decision, ...]
     source: Source = field(repr=False)
     version: str
+    calendar: Calendar | None = field(default=None, repr=False)
 
     @cached_property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
+    def zone(self) -> Place:
+        """Where and by which calendar the book counts time."""
+        return Place.of(self.time_zone, self.calendar)
 
     @cached_property
     def input_by_name(self) -> dict[str, Field]:

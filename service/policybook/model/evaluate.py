@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from policybook.model.calendar import Place
+from policybook.model.faults import FormulaError
 from policybook.model.formula import (
     Anything,
     Arith,
@@ -36,7 +37,7 @@ from policybook.model.formula import (
     Ref,
     Test,
 )
-from policybook.model.functions import FUNCTIONS, FormulaError
+from policybook.model.functions import FUNCTIONS
 from policybook.values import Period, Value, add_months
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -49,7 +50,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def evaluate(f: Formula, env: Mapping[str, Value], zone: ZoneInfo) -> Any:
+def evaluate(f: Formula, env: Mapping[str, Value], zone: Place) -> Any:
     """Compute a formula.
 
     Args:
@@ -148,7 +149,7 @@ def _with_period(op: str, a: Any, b: Any) -> Any:
     return add_months(a, months)
 
 
-def passes(test: Test, value: Any, env: Mapping[str, Value], zone: ZoneInfo) -> bool:
+def passes(test: Test, value: Any, env: Mapping[str, Value], zone: Place) -> bool:
     """Tell whether a value passes a unary test.
 
     Raises:

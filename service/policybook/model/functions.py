@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from policybook.model import kinds as k
+from policybook.model.calendar import Place
+from policybook.model.faults import FormulaError
 from policybook.model.kinds import Base, Kind
 from policybook.values import add_months, months_between, rounded
-
-
-class FormulaError(ValueError):
-    """A computation has no result: division by zero, a date that does not exist or out of range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Function:
 
     signature: str
     result: Callable[[Sequence[Kind]], Kind]
-    compute: Callable[[Sequence[Any], ZoneInfo], Any]
+    compute: Callable[[Sequence[Any], Place], Any]
     takes_null: bool = False
 
 
@@ -131,11 +128,11 @@ def next_in_turn(order: Sequence[Any], last: Any, among: Sequence[Any]) -> Any:
     return None
 
 
-def _local_date(moment: datetime, zone: ZoneInfo) -> date:
+def _local_date(moment: datetime, zone: Place) -> date:
     return moment.astimezone(zone).date()
 
 
-def _make_date(v: Sequence[Any], zone: ZoneInfo) -> date:
+def _make_date(v: Sequence[Any], zone: Place) -> date:
     if len(v) == 1:
         return v[0] if not isinstance(v[0], datetime) else _local_date(v[0], zone)
     if any(n.denominator != 1 for n in v):
@@ -158,6 +155,13 @@ def _whole(n: Fraction, what: str) -> int:
     return int(n)
 
 
+def _count(n: Fraction) -> int:
+    count = _whole(n, "the number of working days")
+    if not 0 <= count <= 10_000:
+        raise FormulaError("the number of working days must be from 0 to 10,000")
+    return count
+
+
 def _length(n: Fraction, unit: str) -> timedelta:
     try:
         return timedelta(microseconds=int(n * {"days": 86400, "hours": 3600}[unit] * 1_000_000))
@@ -165,11 +169,11 @@ def _length(n: Fraction, unit: str) -> timedelta:
         raise FormulaError("the duration is too long") from None
 
 
-def _day(value: date | datetime, zone: ZoneInfo) -> date:
+def _day(value: date | datetime, zone: Place) -> date:
     return _local_date(value, zone) if isinstance(value, datetime) else value
 
 
-def _month_end(value: date | datetime, zone: ZoneInfo) -> date:
+def _month_end(value: date | datetime, zone: Place) -> date:
     first = _day(value, zone).replace(day=1)
     try:
         return add_months(first, 1) - timedelta(days=1)
@@ -237,6 +241,9 @@ def _one(args: Sequence[Kind], signature: str) -> Kind:
     return k.BOOLEAN
 
 
+# These count by the company's calendar.
+NEEDS_CALENDAR = frozenset({"is_working_day", "add_working_days", "next_working_day", "working_days_between"})
+
 _DATES = frozenset({Base.DATE, Base.DATETIME})
 
 FUNCTIONS: dict[str, Function] = {
@@ -289,6 +296,26 @@ FUNCTIONS: dict[str, Function] = {
         "end_of_day(date)",
         _want("end_of_day(date)", _DATES, result=k.DATETIME),
         lambda v, z: datetime.combine(_day(v[0], z), time(23, 59, 59), tzinfo=z).astimezone(UTC),
+    ),
+    "is_working_day": Function(
+        "is_working_day(date)",
+        _want("is_working_day(date)", _DATES, result=k.BOOLEAN),
+        lambda v, z: z.working_days.is_working_day(_day(v[0], z)),
+    ),
+    "add_working_days": Function(
+        "add_working_days(date, n)",
+        _want("add_working_days(date, n)", _DATES, k.PLAIN_NUMBERS, result=k.DATE),
+        lambda v, z: z.working_days.add_working_days(_day(v[0], z), _count(v[1])),
+    ),
+    "next_working_day": Function(
+        "next_working_day(date)",
+        _want("next_working_day(date)", _DATES, result=k.DATE),
+        lambda v, z: z.working_days.next_working_day(_day(v[0], z)),
+    ),
+    "working_days_between": Function(
+        "working_days_between(a, b)",
+        _want("working_days_between(a, b)", _DATES, _DATES, result=k.INTEGER),
+        lambda v, z: Fraction(z.working_days.working_days_between(_day(v[0], z), _day(v[1], z))),
     ),
     "modulo": Function(
         "modulo(a, b)",

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from policybook.check.book import read_book
+from policybook.check.book import read_book, read_calendar
 from policybook.decide.chain import Decider
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.engine.program import Program
 from policybook.engine.selfcheck import self_check
 from policybook.errors import BookError, EngineError
+from policybook.load.calendar import CALENDAR_FILE
 from policybook.model.book import Book
 from policybook.source import Source, Span
 from policybook.store.versions import Edition, Store
@@ -59,7 +60,7 @@ def is_book(path: Path) -> bool:
 
 
 # Data that lives beside the books.
-_OTHER_FILES = frozenset({"clauses.yaml", "calendar.yaml"})
+_OTHER_FILES = frozenset({"clauses.yaml", CALENDAR_FILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,13 @@ def read_books(paths: Sequence[Path]) -> Loaded:
     books: dict[str, Book] = {}
     findings: list[Finding] = []
     sources: dict[str, Source] = {}
-    for path in book_files(paths):
+    files = book_files(paths)
+    for folder in dict.fromkeys(path.parent for path in files):
+        _, report, calendar_source = read_calendar(folder)
+        if calendar_source is not None:
+            sources[calendar_source.name] = calendar_source
+            findings.extend(report)
+    for path in files:
         book, report, source = read_book(path)
         sources[source.name] = source
         findings.extend(report)
@@ -215,7 +222,10 @@ class Reloader:
 
 
 def _digest(path: Path) -> str:
+    """Hash a book together with the calendar beside it: a change of either may change decisions."""
+    calendar = path.parent / CALENDAR_FILE
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        beside = calendar.read_bytes() if calendar.is_file() else b""
+        return hashlib.sha256(path.read_bytes() + b"\0" + beside).hexdigest()
     except OSError:
         return ""

@@ -11,7 +11,7 @@ from policybook.model.answer import Answer, TableTrace, Verdict
 from policybook.model.book import Book, Cell, Decision, Row
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Between, Compares, Const, Formula, NoneOf, OneOf, Ref, Role, Test
-from policybook.model.functions import FormulaError
+from policybook.model.faults import FormulaError
 from policybook.values import Value
 
 
