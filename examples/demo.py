@@ -30,6 +30,7 @@ from rich.text import Text
 from policybook.cli.console import out, show
 from policybook.cli.exits import FAULT, FINDINGS, SUCCESS, FaultError
 from policybook.cli.facts import facts_from_json, moment, object_from_json
+from policybook.cli.findings import counted
 from policybook.cli.remote import Service
 from policybook.cli.render import decision_panel, trace_group
 from policybook.cli.view import DecisionView
@@ -136,7 +137,7 @@ def run(files: list[Path], lang: str, trace: str, rules: Path) -> int:
                     console.print(Text(f"✗ {line}\n", "no"))
         finally:
             service.close()
-    summary = f"{len(files)} decisions over gRPC, {wrong} not as expected; the service has stopped"
+    summary = f"{counted(len(files), 'decision')} over gRPC, {wrong} not as expected; the service has stopped"
     console.print(Text(summary, "no" if wrong else "yes"))
     return FINDINGS if wrong else SUCCESS
 

@@ -203,7 +203,27 @@ ENTRIES: dict[Code, Entry] = {
         "Money is used, but the book does not say in which currency.", "Add `currency: CNY` at the top.", (("currency: CNY\n", ""),)
     ),
     Code.UNKNOWN_CLAUSE: Entry(
-        "Reserved: a clause that the source does not have. Nothing reports it yet.", "Correct the number.", told="`clause: 12.99`"
+        "A row or figure cites a clause that `clauses.yaml` beside the book does not hold.", "Correct the number.", told="`clause: 12.99`"
+    ),
+    Code.AMBIGUOUS_NAME: Entry(
+        "A bare word that is both a value of the enum expected here and the name of something else. It is read as the value; a warning.",
+        "Rename the other thing.",
+        (("  heads: {", "  nobody: {type: enum, values: [nobody, department_head]}\n  heads: {"),),
+    ),
+    Code.MISSING_CALENDAR: Entry(
+        "The book counts working days, and there is no `calendar.yaml` beside it to count them by.",
+        "Add the company's calendar to the folder of the books.",
+        told="`due: add_working_days(as_of, 3)` in a folder without a calendar.",
+    ),
+    Code.CHANGED_CLAUSE: Entry(
+        "The text of a cited clause in `clauses.yaml` is no longer the one that the rows were last read against (`clauses.lock`).",
+        "Read the row against the new text, mend it if need be, then run `policybook clauses --accept`.",
+        told="A clause's \"three days\" is amended to \"five days\" while a row that cites it still says three.",
+    ),
+    Code.UNQUOTED_FIGURE: Entry(
+        "A figure of a row or parameter occurs in no clause that it cites. Chinese numerals, percentages and fractions are understood.",
+        "Cite the clause that states it, or mark it `set_by: company`.",
+        told="`cap: {value: 1/4, clause: 12.2.2.1.1}` where the clause says one third.",
     ),
     Code.ENGINE_DISAGREES: Entry(
         "The rule engine and a plain reading of the table gave different rows for the same facts. The book is not served.",

@@ -50,6 +50,8 @@ class Code(enum.Enum):
     UNKNOWN_CLAUSE = ("PB213", "unknown-clause")
     AMBIGUOUS_NAME = ("PB214", "ambiguous-name")
     MISSING_CALENDAR = ("PB215", "missing-calendar")
+    CHANGED_CLAUSE = ("PB216", "changed-clause")
+    UNQUOTED_FIGURE = ("PB217", "unquoted-figure")
     # Analysis: 3xx
     ENGINE_DISAGREES = ("PB301", "engine-disagrees")
     NEVER_FIRES = ("PB302", "never-fires")

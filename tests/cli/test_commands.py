@@ -289,7 +289,7 @@ def test_bad_facts_are_refused(text: str, message: str, tmp_path: Path) -> None:
 def test_an_unexpected_exception_is_an_incident(monkeypatch: pytest.MonkeyPatch) -> None:
     from policybook.cli import check
 
-    def broken(_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("surprise")
 
     monkeypatch.setattr(check, "read_books", broken)
@@ -309,6 +309,39 @@ def test_what_the_environment_refuses_is_no_fault_of_the_input(tmp_path: Path) -
 def test_completion_knows_every_shell() -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_POLICYBOOK_COMPLETE" in run("completion", shell).output
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("policybook che", ["check"]),
+        ("policybook show library.la", ["library.late_fee"]),
+        ("policybook decide --books books library.b", ["library.bill"]),
+        ("policybook decide --books books library.late_fee days", ["days_out="]),
+        ("policybook decide --books books library.late_fee reader=c", ["reader=child"]),
+        ("policybook decide --books books library.nothing days", []),
+    ],
+)
+def test_names_are_completed(words: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(HERE / "books", tmp_path / "rules")
+    shutil.copytree(HERE / "books", tmp_path / "books")
+    monkeypatch.chdir(tmp_path)
+    env = {"_POLICYBOOK_COMPLETE": "fish_complete", "COMP_WORDS": words, "COMP_CWORD": words.rsplit(maxsplit=1)[-1]}
+    result = CliRunner().invoke(cli, [], env=env, prog_name="policybook")
+    assert [line.split(",", 1)[1].split("\t")[0] for line in result.output.splitlines() if "," in line] == wanted
+
+
+def test_check_looks_for_what_the_engine_cannot_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    from policybook.diagnostics import Code, Finding, Report, Severity
+    from policybook.engine.program import Program
+    from policybook.source import Span
+
+    at = Span(file="books/library.yaml", line=50, column=9, end_line=50, end_column=11)
+    fault = Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message="the engine says otherwise", span=at)
+    monkeypatch.setattr(Program, "check", lambda _: Report((fault,)))
+    result = run("check", "books")
+    assert "error[PB301 engine-disagrees]: the engine says otherwise" in result.output
+    assert result.exit_code == 3
 
 
 def test_schema_is_json() -> None:

@@ -77,12 +77,14 @@ class FakeService(
         self.target = ""
         self.server: grpc.Server | None = None
 
-    def start(self, port: int = 0) -> None:
+    def start(self, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> None:
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-        self.target = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+        address = f"127.0.0.1:{port}"
+        bound = server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
+        self.target = f"127.0.0.1:{bound}"
         server.start()
         self.server = server
 

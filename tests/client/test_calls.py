@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -455,6 +458,22 @@ def test_another_machine_is_called_with_tls_or_on_request() -> None:
     PolicybookClient("policy.example.com:443", insecure=True).close()
     with pytest.raises(ValueError, match="contradict"):
         PolicybookClient("policy.example.com:443", insecure=True, credentials=grpc.ssl_channel_credentials())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_tls_protects_a_connection(fake: Any, either: Any, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    fake.stop()
+    fake.start(credentials=grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())]))
+    target = f"localhost:{fake.target.rpartition(':')[2]}"
+    with either(target, credentials=grpc.ssl_channel_credentials(certificate.read_bytes())) as asker:
+        assert asker.decide("a.b", {}).decided
+    for options in ({}, {"credentials": grpc.ssl_channel_credentials()}):
+        with either(target, retry=None, **options) as asker, pytest.raises(client.UnavailableError):
+            asker.decide("a.b", {})
 
 
 def test_a_message_may_be_larger_than_grpc_takes_by_itself(fake: Any, kit: Any, either: Any) -> None:

@@ -5,8 +5,8 @@ The convention, in README.md, CONTRIBUTING.md, docs/ and the client's README:
 - a block marked `python` is executed; the blocks of one page share their names, in order. Lines that only show what was printed are
   comments (`# -> 3000`); what such a line says must be what the print just above it prints.
 - a block marked `console`: every line that begins with `$ ` is run by bash (a `\\` at the end or an open `'` continues it); the lines below it are what it
-  prints, up to blanks at line ends, hashes, ids and milliseconds. A line `...` stands for any lines, `...` within a line for any text. `[exit 1]` as
-  the last line is the exit code. `make golden` puts the real output in the place of one that differs and has no `...`.
+  prints, up to blanks at line ends, hashes, ids and milliseconds. A line `...` stands for any lines, ` ...` (after a blank) for the rest of a line.
+  `[exit 1]` as the last line is the exit code. `make golden` puts the real output in the place of one that differs and has no `...`.
 - `no-run` after the language: shown only. `$ make x` is not run; its target must exist.
 - pages see the real service: `localhost:50151` is put in the place of a server that this test starts, on a free port, with the books of rules/.
   Commands run in a copy of the tree, so a page may edit a table.
@@ -155,7 +155,7 @@ def run_console(block: Block, page: str, address: str, tree: Path, *, rewrite: b
         got = done.stdout.replace(address, DOCUMENTED)
         if done.returncode != code:
             pytest.fail(f"{where}: ended with {done.returncode}:\n{got}", pytrace=False)
-        if rewrite and shown and "..." not in "".join(shown) and not agrees(shown, got):
+        if rewrite and shown and not any(ELISION.search(line) for line in shown) and not agrees(shown, got):
             replace_output(page, command, shown, got)
         elif shown:
             compare(shown, got, where)
@@ -196,6 +196,9 @@ MASKS = (
 )
 
 
+ELISION = re.compile(r"(?:^| )\.\.\.$")
+
+
 def plain(line: str) -> str:
     for pattern, name in MASKS:
         line = pattern.sub(name, line)
@@ -204,11 +207,15 @@ def plain(line: str) -> str:
 
 def agrees(wanted: list[str], got: str) -> bool:
     lines = "\n".join(plain(line) for line in got.splitlines()).strip("\n")
-    parts = [None if line.strip() == "..." else re.escape(plain(line)).replace(re.escape("..."), "[^\n]*") for line in wanted]
+    parts = [None if line.strip() == "..." else pattern_of(plain(line)) for line in wanted]
     while parts and parts[-1] == "":
         parts.pop()
     pattern = "".join("(?:[^\n]*\n)*" if part is None else part + "\n" for part in parts)
     return re.fullmatch(pattern, lines + "\n") is not None
+
+
+def pattern_of(line: str) -> str:
+    return re.escape(line[:-4]) + "[^\n]*" if ELISION.search(line) else re.escape(line)
 
 
 def compare(wanted: list[str], got: str, where: str) -> None:
@@ -217,7 +224,7 @@ def compare(wanted: list[str], got: str, where: str) -> None:
 
 
 def test_the_convention_itself() -> None:
-    assert agrees(["a", "...", "d ... f"], "a\nb\nc\nd e f\n")
+    assert agrees(["a", "...", "d ..."], "a\nb\nc\nd e f\n")
     assert agrees(["a", "..."], "a\n")
     assert agrees(["credit@01234567 in 1.5 ms"], "credit@89abcdef in 22.75 ms  \n")
     assert not agrees(["a", "c"], "a\nb\nc\n")

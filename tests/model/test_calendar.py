@@ -5,20 +5,23 @@ from pathlib import Path
 
 import chinese_calendar
 import pytest
-from books_in_text import HEAD, ask, book_of, desk_of, write
 from chinese_calendar.constants import holidays as public_holidays
 from hypothesis import given
 from hypothesis import strategies as st
 
+from books_in_text import HEAD, ask, book_of, desk_of, write
 from policybook import open_books
-from policybook.check.book import check_source, read_calendar
+from policybook.check.book import check_source, read_beside
 from policybook.load.calendar import load_calendar
+from policybook.model.clauses import Beside
 from policybook.model.faults import FormulaError
 from policybook.source import Source
 from policybook.store.reload import Reloader
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
-CALENDAR, REPORT, SOURCE = read_calendar(RULES)
+BESIDE, REPORT, TEXTS = read_beside(RULES)
+CALENDAR = BESIDE.calendar
+SOURCE = next(t for t in TEXTS if t.name.endswith("calendar.yaml"))
 LISTED = [y for y in CALENDAR.years if y not in CALENDAR.provisional]
 days = st.dates(date(CALENDAR.years[0], 1, 1), date(CALENDAR.years[-1] - 1, 11, 30))
 
@@ -66,7 +69,7 @@ decisions:
 
 
 def test_a_book_counts_working_days():
-    book, report = check_source(Source("book.yaml", HEAD + BODY), CALENDAR)
+    book, report = check_source(Source("book.yaml", HEAD + BODY), Beside(CALENDAR))
     assert book is not None, report
     desk = desk_of(book)
     for as_of, late in ((date(2026, 2, 24), False), (date(2026, 2, 25), True)):
@@ -81,7 +84,7 @@ def test_a_book_that_counts_working_days_needs_a_calendar_and_others_do_not():
     (fault,) = report.errors
     assert (fault.code.slug, fault.span.line, fault.help) == ("missing-calendar", 6, "put a `calendar.yaml` beside the book")
     plain = "inputs: {n: {type: integer}}\ndecisions:\n  d:\n    hit_policy: first\n    outputs: {x: {type: integer}}\n    rules: [{id: r, clause: 1, when: {n: 1}, then: {x: n}}]\n"
-    assert book_of(plain).version == check_source(Source("book.yaml", HEAD + plain), CALENDAR)[0].version
+    assert book_of(plain).version == check_source(Source("book.yaml", HEAD + plain), Beside(CALENDAR))[0].version
 
 
 def test_a_changed_calendar_is_a_new_version_of_the_books_that_count_by_it(tmp_path):
@@ -101,7 +104,10 @@ def test_a_changed_calendar_is_a_new_version_of_the_books_that_count_by_it(tmp_p
     [
         (("weekend: [saturday, sunday]", "weekend: [saturday, sonday]"), "there is no day `sonday`"),
         (("from: 2026-02-15", "from: 2026-02-30"), "there is no day `2026-02-30`"),
-        (("from: 2026-02-15, to: 2026-02-23", "from: 2026-02-15, to: 2026-02-03"), "it would end (2026-02-03) before it begins (2026-02-15)"),
+        (
+            ("from: 2026-02-15, to: 2026-02-23", "from: 2026-02-15, to: 2026-02-03"),
+            "it would end (2026-02-03) before it begins (2026-02-15)",
+        ),
         (("from: 2026-02-15", "from: 2025-02-15"), "2025-02-15 is not in 2026"),
         (("  2025:", "  2035:"), "the years have a hole"),
         (("working_days: [2026-01-04", "working_days: [2026-01-05"), "2026-01-05 is worked anyway"),

@@ -378,8 +378,8 @@ async def _in_turn(requests: Iterable[DecisionRequest]) -> AsyncIterator[Decisio
 class _Ending:
     """Finds out how the service ended a stream.
 
-    LIMIT: when the service ends a stream to which we are still writing, grpc.aio (seen in 1.85) reports INTERNAL, "Internal
-    error from Core", in place of the service's own status, which may come shortly before or after.
+    LIMIT: when the service ends a stream to which we are still writing, grpc.aio (seen in 1.85) reports INTERNAL,
+    "Internal error from Core", in place of the service's own status, which may come shortly before or after.
     """
 
     _WAIT_S = 0.5

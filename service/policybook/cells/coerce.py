@@ -339,6 +339,8 @@ def value_text(value: Value, kind: Kind, currency: str) -> str:
             return f"{money_text(value, currency)} {currency}"
         case Base.PERCENT if isinstance(value, Fraction):
             return f"{decimal_text(value * 100)}%" if "/" not in decimal_text(value * 100) else decimal_text(value)
+        case Base.FRACTION:
+            return str(value)
         case Base.BOOLEAN:
             return "true" if value else "false"
         case Base.DURATION:

@@ -32,6 +32,7 @@ from policybook.cells.linear import (
     Form,
     dimension,
     linear,
+    number,
 )
 from policybook.cells.plain import Plain, may_fault
 from policybook.cells.words import formula_text

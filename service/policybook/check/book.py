@@ -10,12 +10,14 @@ from itertools import zip_longest
 from pathlib import Path
 from zoneinfo import available_timezones
 
+from policybook.check.figures import unquoted_parameters, unquoted_rows
 from policybook.check.formulas import Binder, article, fold
 from policybook.check.names import in_order, names_in
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import Types, text_of, within
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
 from policybook.load.calendar import CALENDAR_FILE, load_calendar
+from policybook.load.clauses import CLAUSE_FILE, CLAUSE_ID, LOCK_FILE, load_clauses
 from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftText, DraftValue
 from policybook.load.read import load
 from policybook.load.yaml import MAX_BYTES, Scalar
@@ -38,14 +40,16 @@ from policybook.model.book import (
     Uses,
 )
 from policybook.model.calendar import Calendar, Place
+from policybook.model.clauses import NOTHING_BESIDE, Beside, ClauseIndex
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import Base, Field, Kind
-from policybook.model.wording import placeholders
+from policybook.model.wording import figure_text, placeholders
 from policybook.source import Source, Span
 from policybook.values import parse_date
 
-_CLAUSE = re.compile(r"[0-9]{1,3}(\.[0-9A-Za-z]{1,6})*\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
+# Written as a fraction, it is shown as one.
+_RATIO = re.compile(r"\s*\d+\s*/\s*\d+\s*", re.ASCII)
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -67,24 +71,37 @@ def read_text(path: Path) -> tuple[Source, Report]:
     return Source(name, text.replace("\r\n", "\n")), Report(())
 
 
-def read_calendar(folder: Path) -> tuple[Calendar | None, Report, Source | None]:
-    """Read the calendar of a folder of books.
+def read_beside(folder: Path) -> tuple[Beside, Report, tuple[Source, ...]]:
+    """Read what lies beside the books of a folder.
 
     Returns:
-        the calendar (None when there is none, or a bad one), findings, and its text
+        the calendar and the clauses (None for what is not there or is bad), all findings, and their texts
     """
-    path = folder / CALENDAR_FILE
-    if not path.is_file():
-        return None, Report(()), None
-    source, report = read_text(path)
-    if not report.ok:
-        return None, report, source
-    calendar, report = load_calendar(source)
-    return calendar, report, source
+    report = Report(())
+    sources: list[Source] = []
+    calendar: Calendar | None = None
+    clauses: ClauseIndex | None = None
+    if (folder / CALENDAR_FILE).is_file():
+        source, found = read_text(folder / CALENDAR_FILE)
+        sources.append(source)
+        if found.ok:
+            calendar, found = load_calendar(source)
+        report += found
+    if (folder / CLAUSE_FILE).is_file():
+        source, found = read_text(folder / CLAUSE_FILE)
+        sources.append(source)
+        if found.ok:
+            lock = folder / LOCK_FILE
+            clauses, found = load_clauses(source, read_text(lock)[0].text if lock.is_file() else "")
+        report += found
+    return Beside(calendar, clauses), report, tuple(sources)
 
 
-def read_book(path: Path) -> tuple[Book | None, Report, Source]:
-    """Read and check one file, by the calendar beside it.
+def read_book(path: Path, beside: Beside | None = None) -> tuple[Book | None, Report, Source]:
+    """Read and check one file.
+
+    Args:
+        beside: what lies in its folder; None: read it
 
     Returns:
         the book (None when there are errors), all findings, and the text for excerpts
@@ -92,10 +109,13 @@ def read_book(path: Path) -> tuple[Book | None, Report, Source]:
     source, report = read_text(path)
     if not report.ok:
         return None, report, source
-    calendar, calendar_report, _ = read_calendar(path.parent)
-    book, report = check_source(source, calendar)
-    if any(f.code is Code.MISSING_CALENDAR for f in report):
-        report += calendar_report
+    beside_report = Report(())
+    if beside is None:
+        beside, beside_report, _ = read_beside(path.parent)
+    book, report = check_source(source, beside)
+    if not beside_report.ok:
+        # A book is not judged by half of what it must be judged by.
+        book, report = None, report + beside_report
     if book is not None and path.stem != book.name:
         at = next((i for i, line in enumerate(source.lines, 1) if line.startswith("policy:")), 1)
         fault = Finding(
@@ -114,11 +134,11 @@ def _file_fault(name: str, code: Code, message: str, help_text: str) -> Report:
     return Report.of([Finding(code=code, severity=Severity.ERROR, message=message, span=span, help=help_text, path=name)])
 
 
-def check_source(source: Source, calendar: Calendar | None = None) -> tuple[Book | None, Report]:
+def check_source(source: Source, beside: Beside = NOTHING_BESIDE) -> tuple[Book | None, Report]:
     """Check the text of one book.
 
     Args:
-        calendar: the one beside the book, if there is one; only a book that counts working days needs it
+        beside: the calendar, which a book that counts working days needs, and the clauses that it cites
 
     Returns:
         the book (None exactly when there are errors) and all findings, in source order
@@ -126,22 +146,39 @@ def check_source(source: Source, calendar: Calendar | None = None) -> tuple[Book
     draft, report = load(source)
     if draft is None:
         return None, report
-    checker = _Checker(draft, calendar)
+    checker = _Checker(draft, beside)
     book = checker.book()
+    if book is not None and beside.clauses is not None:
+        _hold_against_clauses(book, beside.clauses, checker.findings)
     report = report + Report.of(checker.findings.items)
     return (book if report.ok else None), report
+
+
+def _hold_against_clauses(book: Book, index: ClauseIndex, findings: Findings) -> None:
+    """Note figures that no cited clause states."""
+    how = "cite the clause that states it, or mark it `set_by: company`"
+    for name, value in unquoted_parameters(book, index):
+        parameter = book.parameter_by_name[name]
+        shown = figure_text(value, parameter.kind, book.currency, "en")
+        message = f"the parameter `{name}` is {shown}; no clause that it cites ({', '.join(parameter.clauses)}) states that"
+        findings.warn(Code.UNQUOTED_FIGURE, message, parameter.span, how)
+    for row, value in unquoted_rows(book, index):
+        shown = figure_text(value, k.NUMBER, book.currency, "en")
+        message = f"the row `{row.id}` holds {shown}; no clause that it cites ({', '.join(row.clauses)}) states that"
+        findings.warn(Code.UNQUOTED_FIGURE, message, row.span, f"{how}; a figure somebody may change is better a parameter")
 
 
 class _Checker:
     """Checks one draft; each pass notes what it finds and goes on."""
 
-    def __init__(self, draft: Draft, calendar: Calendar | None) -> None:
+    def __init__(self, draft: Draft, beside: Beside) -> None:
         self.draft = draft
         self.findings = Findings()
         self.currency = self.read_currency()
         self.time_zone = self.read_zone()
-        self.calendar = calendar
-        self.binder = Binder(self.findings, Place.of(self.time_zone, calendar))
+        self.calendar = beside.calendar
+        self.clause_index = beside.clauses
+        self.binder = Binder(self.findings, Place.of(self.time_zone, beside.calendar))
         self.types = Types(draft.types, self.findings, self.binder, self.currency)
         self.parameters: list[Parameter] = []
         self.inputs: list[Field] = []
@@ -204,9 +241,24 @@ class _Checker:
 
     def clauses(self, words: tuple[Scalar, ...]) -> tuple[str, ...]:
         for word in words:
-            if not _CLAUSE.match(word.text):
+            if not CLAUSE_ID.match(word.text):
                 self.error(Code.BAD_VALUE, f"`{word.text[:40]}` is not a clause number", word.span, "such as `12.2.1`")
+            elif self.clause_index is not None:
+                self.known_clause(word, self.clause_index)
         return tuple(w.text for w in words)
+
+    def known_clause(self, word: Scalar, index: ClauseIndex) -> None:
+        """Note a citation of what is not there, or of a text that is no longer the one that was read."""
+        clause = index.by_id.get(word.text)
+        if clause is None:
+            self.error(
+                Code.UNKNOWN_CLAUSE, f"there is no clause `{word.text}` in {CLAUSE_FILE}", word.span, did_you_mean(word.text, index.by_id)
+            )
+        elif index.reviewed.get(clause.id, clause.digest) != clause.digest:
+            message = f"the text of clause {clause.id} has changed since the rows that cite it were last read against it"
+            self.findings.warn(
+                Code.CHANGED_CLAUSE, message, word.span, "read it again, mend the row if need be, then `policybook clauses --accept`"
+            )
 
     # Passes
 
@@ -315,6 +367,8 @@ class _Checker:
             formula = self.binder.expression(dated.value, Scope({}))
             if formula is None:
                 return None
+            if isinstance(formula, m.Const) and _RATIO.fullmatch(dated.value.text):
+                formula = m.Const(formula.value, k.FRACTION)
             merged = formula.kind if kind is None else k.merge(kind, formula.kind)
             if merged is None or (merged.base is Base.LIST and merged.element is None) or merged.base is Base.NULL:
                 self.error(Code.WRONG_TYPE, f"parameter `{draft.name}` does not show its type", dated.value.span, "add `type: ..`")

@@ -14,6 +14,8 @@ from policybook.cli.exits import RefusedError
 from policybook.cli.findings import print_findings
 from policybook.desk import Desk
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.engine.program import Program
+from policybook.engine.selfcheck import self_check
 from policybook.model.book import Book
 from policybook.source import NOWHERE, Source
 from policybook.store.reload import book_files, make_edition
@@ -47,8 +49,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_books(paths: Sequence[Path]) -> ReadBooks:
-    """Read and check every book; all findings of all books."""
+def read_books(paths: Sequence[Path], *, compiled: bool = False) -> ReadBooks:
+    """Read and check every book; all findings of all books.
+
+    Args:
+        paths: books and folders of books
+        compiled: also build the tables for the engine and compare it with a plain reading, as the service does at its start
+    """
     files: list[ReadFile] = []
     sources: dict[str, Source] = {}
     extra: list[Finding] = []
@@ -56,6 +63,12 @@ def read_books(paths: Sequence[Path]) -> ReadBooks:
     for path in book_files(paths):
         book, report, source = read_book(path)
         sources[source.name] = source
+        if book is not None and compiled:
+            program = Program.of(book)
+            report += program.check()
+            if report.ok:
+                report += self_check(book, program).report
+            book = book if report.ok else None
         files.append(ReadFile(path=path, book=book, report=report))
         if book is not None and (other := first.setdefault(book.name, path)) != path:
             message = f"{path}: the policy `{book.name}` is also in {other}"

@@ -9,9 +9,9 @@ import click
 
 from policybook.cli.books import ReadBooks, read_books
 from policybook.cli.console import out
-from policybook.cli.exits import FINDINGS, SUCCESS
+from policybook.cli.exits import FAULT, FINDINGS, SUCCESS
 from policybook.cli.findings import counted, print_findings
-from policybook.diagnostics import Severity
+from policybook.diagnostics import Code, Severity
 
 
 @click.command()
@@ -24,12 +24,14 @@ def command(ctx: click.Context, *, paths: tuple[Path, ...], form: str, strict: b
 
     PATHS are books or folders of books; without any, rules/ is checked. The exit code is 1 when a book has errors.
     """
-    read = read_books(paths or default_books())
+    read = read_books(paths or default_books(), compiled=True)
     bad = [f for f in read.report if f.severity is Severity.ERROR or (strict and f.severity is Severity.WARNING)]
     if form == "json":
         click.echo(json.dumps(_as_json(read), ensure_ascii=False, indent=2))
     else:
         _print(read)
+    if any(f.code is Code.ENGINE_DISAGREES for f in bad):
+        ctx.exit(FAULT)
     ctx.exit(FINDINGS if bad else SUCCESS)
 
 

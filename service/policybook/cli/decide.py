@@ -12,6 +12,7 @@ import click
 
 from policybook.cli.books import book_named, open_desk
 from policybook.cli.check import default_books
+from policybook.cli.completion import complete_fact, complete_name
 from policybook.cli.console import err, out, show
 from policybook.cli.exits import FINDINGS, RefusedError
 from policybook.cli.facts import facts_from_arguments, facts_from_json, moment, object_from_json
@@ -27,8 +28,8 @@ from policybook.model.facts import RawFacts
 
 
 @click.command()
-@click.argument("decision", required=False)
-@click.argument("facts", nargs=-1, metavar="[NAME=VALUE]...")
+@click.argument("decision", required=False, shell_complete=complete_name)
+@click.argument("facts", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete_fact)
 @click.option("--facts", "facts_file", metavar="FILE", help="Facts from a JSON object in a file; `-` reads standard input.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole request from a JSON file, such as those in examples/.")
 @click.option(

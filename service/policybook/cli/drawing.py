@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from policybook.cli.render import grid, hit_policy, indented, with_unit
 from policybook.cli.view import hit_policy_text
-from policybook.cli.words import Lang, caption, joined, labelled, lines
+from policybook.cli.words import Lang, broken, caption, joined, labelled, lines
 from policybook.model.book import Book, Decision, DerivedValue, Effective, Parameter, Row
 from policybook.model.kinds import Base, Field, Kind
 from policybook.model.kinds import Text as Words
@@ -25,7 +24,7 @@ from policybook.values import Value
 
 _ROW_WIDTH = 18
 _WORD_WIDTH = 14
-_PARTS = re.compile(r"[^_.-]*[_.-]|[^_.-]+")
+_HEADING_WIDTH = 10
 
 
 class Drawing:
@@ -189,11 +188,11 @@ class Drawing:
         ):
             # Without a least width rich would fold words before it breaks lines.
             widest = max((len(word) for text in column for word in text.split()), default=1)
-            header = _broken(heading, widest)
+            header = broken(heading, max(widest, _HEADING_WIDTH))
             table.add_column(Text(header, style), overflow="fold", min_width=max(widest, *map(len, header.split("\n"))))
         table.add_column(self.word("clause"), no_wrap=True)
         for i, row in enumerate(rows):
-            name = Text(_broken(row.id, _ROW_WIDTH), "dim" if row.is_default else "name")
+            name = Text(broken(row.id, _ROW_WIDTH), "dim" if row.is_default else "name")
             if row.is_default:
                 name.append(f"\n({self.word('else')})", "dim")
             if row.effective != Effective():
@@ -222,7 +221,7 @@ class Drawing:
 
     def folded(self, text: str) -> str:
         """Break long words where the table was asked for though it does not fit."""
-        return " ".join(_broken(word, _WORD_WIDTH) for word in text.split(" ")) if self.layout == "table" else text
+        return " ".join(broken(word, _WORD_WIDTH) for word in text.split(" ")) if self.layout == "table" else text
 
     def list(self, rows: Sequence[Row]) -> RenderableType:
         parts: list[RenderableType] = []
@@ -271,15 +270,3 @@ class Drawing:
         if start and end:
             return f"{start} – {end}"
         return caption("from", self.lang).format(start) if start else caption("until", self.lang).format(end)
-
-
-def _broken(name: str, width: int) -> str:
-    """Break a long name into lines behind `_`, `.` or `-`, so that it makes its column no wider than need be."""
-    width = max(width, 10)
-    out, line = [], ""
-    for part in _PARTS.findall(name):
-        if line and len(line) + len(part) > width:
-            out.append(line)
-            line = ""
-        line += part
-    return "\n".join((*out, line))

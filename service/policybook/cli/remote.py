@@ -309,7 +309,7 @@ class _Merger:
             case tuple():
                 return f"[{', '.join(self.written(v) for v in value)}]"
             case Mapping():
-                return f"{{{', '.join(f'{name}: {self.written(v)}' for name, v in value.items())}}}"
+                return f"{{{', '.join(f'{name}: {self.written(v)}' for name, v in value.items() if v is not None)}}}"
         if hasattr(value, "currency"):
             amount, currency = Fraction(value.amount), value.currency
             if isinstance(value.amount, Fraction):

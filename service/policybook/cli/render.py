@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from rich import box
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
-from policybook.cli.words import HIT_POLICIES, Lang, caption, joined, labelled, lines
+from policybook.cli.words import HIT_POLICIES, Lang, broken, caption, joined, labelled, lines
 from policybook.model.kinds import Text as Words
 from policybook.trials.text import figures_in
 
@@ -57,7 +58,7 @@ def trace_group(view: DecisionView, lang: Lang, *, brief: bool = False) -> Rende
     Args:
         view: an answer
         lang: of captions and sentences
-        brief: of required decisions only what they gave and by which row
+        brief: of required decisions only what they gave and by which row; of the items of a list only the rows that matched
     """
     if not view.tables:
         return Text()
@@ -67,9 +68,11 @@ def trace_group(view: DecisionView, lang: Lang, *, brief: bool = False) -> Rende
         if brief and table.decision != view.decision:
             parts += [*([] if before else [Text()]), indented(_brief(table, number, before, lang), 2)]
             continue
+        matched = tuple(r for r in table.rows if r.verdict in ("selected", "outranked"))
+        shown = replace(table, rows=matched) if brief and table.number else table
         # What the table that was asked gave stands in the answer itself.
         shows_outputs = table.decision != view.decision or table.number > 0
-        parts += [Text(), indented(_table(table, number, before, lang, shows_outputs=shows_outputs), 2)]
+        parts += [Text(), indented(_table(shown, number, before, lang, shows_outputs=shows_outputs), 2)]
     return Group(*parts)
 
 
@@ -80,6 +83,9 @@ def indented(content: RenderableType, columns: int) -> Padding:
 
 _NOTHING = Text()
 _MOST_NOT_REACHED = 2
+_ITEM_WIDTH = 20
+_NARROW_ITEM_WIDTH = 12
+_FEW_COLUMNS = 3
 # A test that begins so is no list of values, though it holds a comma.
 _NO_LIST = ("<", ">", "[", "(", "not", "contains", "in ")
 
@@ -123,21 +129,24 @@ def with_unit(value: str, unit: str, style: str = "") -> Text:
 def _items(items: Sequence[ShownItem], lang: Lang) -> Table:
     names = list(dict.fromkeys(v.name for i in items for v in i.outputs))
     numbered = any(i.number for i in items)
+    width = _ITEM_WIDTH if len(names) <= _FEW_COLUMNS else _NARROW_ITEM_WIDTH
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     table.add_column("#", justify="right", style="dim")
-    for name in (*names, caption("row", lang)):
-        table.add_column(name, overflow="fold")
+    for name in names:
+        lines_ = [broken(name, width), *(broken(v.text, width) for i in items for v in i.outputs if v.name == name)]
+        table.add_column(lines_[0], overflow="fold", min_width=max(len(part) for line in lines_ for part in line.split()))
+    table.add_column(caption("row", lang), no_wrap=True)
     for count, item in enumerate(items, 1):
         by_name = {v.name: v for v in item.outputs}
-        cells = [_with_label(by_name.get(n), lang) for n in names]
-        table.add_row(str(item.number if numbered else count), *cells, Text(item.row_id, "dim"))
+        cells = [_with_label(by_name.get(n), width, lang) for n in names]
+        table.add_row(str(item.number if numbered else count), *cells, Text(broken(item.row_id, width), "dim"))
     return table
 
 
-def _with_label(value: ShownValue | None, lang: Lang) -> Text:
-    if value is None:
+def _with_label(value: ShownValue | None, width: int, lang: Lang) -> Text:
+    if value is None or value.json is None:
         return Text("-", "dim")
-    text = Text(value.text, "value")
+    text = Text(broken(value.text, width) if value.label else value.text, "value")
     if value.label:
         text.append(f"\n{joined(value.label, lang)}", "dim")
     return text
@@ -174,7 +183,7 @@ def _table(table: ShownTable, number: int, before: ShownTable | None, lang: Lang
     parts: list[RenderableType] = [head]
     if before is None:
         parts += [*titles[1:], *(Text(line, "dim") for line in hit_policy(table.hit_policy, lang))]
-    inputs = [v for v in table.inputs if before is None or v not in before.inputs]
+    inputs = [v for v in table.inputs if (before is None or v not in before.inputs) and not _is_noise(v, table)]
     if inputs:
         parts += [Text(caption("looked_at", lang), "help"), indented(_values(inputs, lang, strong=False), 2)]
     if table.figures and before is None:
@@ -185,6 +194,12 @@ def _table(table: ShownTable, number: int, before: ShownTable | None, lang: Lang
     numbered = grid(True, False)
     numbered.add_row(Text(str(number), "dim"), Group(*parts))
     return Group(numbered)
+
+
+def _is_noise(value: ShownValue, table: ShownTable) -> bool:
+    """Tell whether a value says nothing new: the day, which the answer shows, or the whole list beside one of its items."""
+    whole_list = table.number > 0 and isinstance(value.json, list) and any(isinstance(v, dict) for v in value.json)
+    return value.name == "as_of" or whole_list
 
 
 def _brief(table: ShownTable, number: int, before: ShownTable | None, lang: Lang) -> Table:
@@ -270,10 +285,11 @@ def _cell(cell: ShownCell, known: Mapping[str, str], lang: Lang, style: str) -> 
     text = Text(f"{cell.name} {caption('is', lang)} ").append(cell.actual, style)
     if cell.passed and cell.test == cell.actual:
         return text
-    # `not not(null)` is hard to read.
-    word = caption("meets" if cell.passed else "fails" if cell.test.startswith("not") else "is_not", lang)
     if "," in cell.test and not cell.test.startswith(_NO_LIST):
-        word += caption("one_of", lang)
+        word = caption("in_list" if cell.passed else "not_in_list", lang)
+    else:
+        # `not not(null)` is hard to read.
+        word = caption("meets" if cell.passed else "fails" if cell.test.startswith("not") else "is_not", lang)
     return text.append(f"{word} ", "dim").append(cell.test).append(figures_in(cell.test, known), "dim")
 
 

@@ -8,6 +8,7 @@ import click
 
 from policybook.cli.books import book_named
 from policybook.cli.check import default_books
+from policybook.cli.completion import complete_name
 from policybook.cli.console import out
 from policybook.cli.console import show as show_block
 from policybook.cli.drawing import Drawing
@@ -18,7 +19,7 @@ from policybook.values import parse_date
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.option(
     "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
 )

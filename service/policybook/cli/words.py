@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 from policybook.model.kinds import Text
 
 Lang: TypeAlias = str
 """`en`, `zh` or `both`."""
+
+_PARTS = re.compile(r"[^_.-]*[_.-]|[^_.-]+")
 
 LANGS = ("en", "zh", "both")
 
@@ -26,7 +29,8 @@ _CAPTIONS = {
     "is_not": Text(", not", "，不满足"),
     "fails": Text(", which fails", "，不满足"),
     "meets": Text(",", "，满足"),
-    "one_of": Text(" one of", ""),
+    "in_list": Text(", one of", "，属于"),
+    "not_in_list": Text(", not one of", "，不属于"),
     "no_row": Text("no row matched", "没有规则适用"),
     "not_reached": Text("not reached", "未比较"),
     "n_rows": Text("{} rows", "{} 条"),
@@ -100,6 +104,17 @@ def labelled(name: str, text: Text, lang: Lang) -> tuple[str, ...]:
     if lang != "both" or not (text.en and text.zh):
         return (f"{caption(name, lang)}{colon(lang)}{text.get(wanted[0])}",) if text else ()
     return tuple(f"{caption(name, one)}{colon(one)}{text.get(one)}" for one in wanted)
+
+
+def broken(name: str, width: int) -> str:
+    """Break a long name into lines behind `_`, `.` or `-`, so that it makes its column no wider than need be."""
+    out, line = [], ""
+    for part in _PARTS.findall(name):
+        if line and len(line) + len(part) > width:
+            out.append(line)
+            line = ""
+        line += part
+    return "\n".join((*out, line))
 
 
 def joined(text: Text, lang: Lang) -> str:

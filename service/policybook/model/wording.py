@@ -56,6 +56,8 @@ def figure_text(value: Value, kind: Kind, currency: str, language: str) -> str:
         case Fraction() if kind.base is Base.PERCENT:
             percent = decimal_text(value * 100)
             return decimal_text(value) if "/" in percent else f"{percent}%"
+        case Fraction() if kind.base is Base.FRACTION:
+            return str(value)
         case Fraction():
             return decimal_text(value)
         case timedelta():

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from policybook.model.answer import Answer, Item, NamedValue, Outcome, RowVerdict, TableTrace, UsedParameter, Verdict
 from policybook.model.book import Decision, Row
-from policybook.model.kinds import Kind, Text
+from policybook.model.kinds import Kind
 from policybook.server import wire
 from policybook.server.convert import ENCODERS, NULL, Encoder, encode, position_of, stamp_bytes
 from policybook.v1 import decision_service_pb2 as pb
@@ -63,19 +63,19 @@ Seen: TypeAlias = dict[str, tuple[NamedValue, bytes]]
 class Print:
     """The constant parts of one decision of one version in one language.
 
-    INVARIANT: a row is known by its id and sentence (which holds the figures of the day), a parameter by its name and first day, both unique in a book; so they may be keys.
+    INVARIANT: a row is known by its id and sentence (which holds the figures of the day), a parameter by its name and first
+    day, both unique in a book; so they may be keys.
     """
 
     def __init__(self, policy: str, version: str, decision: Decision, currency: str, language: str) -> None:
         self.head = wire.text(_DECISION, f"{policy}.{decision.name}") + wire.text(_VERSION, version)
         self.currency = currency
         self._language = language
-        self._decision = decision
         self._output: dict[str, tuple[bytes, Encoder, Kind]] = {
             o.name: (wire.part(_KEY, o.name.encode()), ENCODERS[o.kind.base], o.kind) for o in decision.outputs
         }
-        self._matched: dict[tuple[str, Text], bytes] = {}
-        self._rows: dict[tuple[str, Text], bytes] = {}
+        self._matched: dict[tuple[str, str], bytes] = {}
+        self._rows: dict[tuple[str, str], bytes] = {}
         self._cells: dict[tuple[str, str, str], bytes] = {}
         self._named: dict[str, tuple[bytes, Encoder]] = {}
         self._parameters: dict[tuple[str, object], bytes] = {}
@@ -106,12 +106,11 @@ class Print:
 
     def matched(self, row: Row) -> bytes:
         """Encode a row that gave the answer."""
-        key = (row.id, row.says)
-        found = self._matched.get(key)
+        says = row.says.get(self._language)
+        found = self._matched.get((row.id, says))
         if found is None:
-            language = self._language
-            message = pb.MatchedRule(row_id=row.id, clauses=row.clauses, says=row.says.get(language), reading=row.reading.get(language))
-            found = self._matched[key] = wire.part(_MATCHED, message.SerializeToString())
+            message = pb.MatchedRule(row_id=row.id, clauses=row.clauses, says=says, reading=row.reading.get(self._language))
+            found = self._matched[row.id, says] = wire.part(_MATCHED, message.SerializeToString())
         return found
 
     def table(self, table: TableTrace, seen: Seen) -> bytes:
@@ -163,17 +162,17 @@ class Print:
 
     def _row(self, traced: RowVerdict) -> bytes:
         row = traced.row
-        row_key = (row.id, row.says)
-        known = self._rows.get(row_key)
+        says = row.says.get(self._language)
+        known = self._rows.get((row.id, says))
         if known is None:
             message = trace_pb.RowTrace(
                 row_id=row.id,
                 clauses=row.clauses,
-                says=row.says.get(self._language),
+                says=says,
                 position=position_of(row.span),
                 is_default=row.is_default,
             )
-            known = self._rows[row_key] = message.SerializeToString()
+            known = self._rows[row.id, says] = message.SerializeToString()
         known += _SELECTED if traced.verdict is Verdict.SELECTED else _VERDICTS[traced.verdict]
         if not traced.cells:
             return wire.part(_TABLE_ROWS, known)

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,8 +35,27 @@ DEFAULT_PORT = 50151
 SUCCESS, FINDINGS, FAULT = 0, 1, 3
 
 
-class PortInUseError(OSError):
+class PortInUseError(Exception):
     """The address cannot be listened on."""
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _try_address(host: str, port: int) -> None:
+    """Find out why an address cannot be listened on; grpcio writes that to stderr in its own words and tells us nothing."""
+    # Name resolution takes a port modulo 65536.
+    if not 0 <= port <= 65_535:
+        raise PortInUseError(f"cannot listen on {_address(host, port)}: a port is a number from 0 to 65535")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(place)
+    except OSError as e:
+        why = (e.strerror or str(e)).lower()
+        raise PortInUseError(f"cannot listen on {_address(host, port)}: {why}") from None
 
 
 def utc_now() -> datetime:
@@ -111,13 +131,12 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((DECISIONS, POLICIES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        address = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+        address = _address(settings.host, settings.port)
+        _try_address(settings.host, settings.port)
         try:
             self.port = server.add_insecure_port(address)
         except RuntimeError:
-            self.port = 0
-        if not self.port:
-            raise PortInUseError(f"cannot listen on {address}: another program does, or it is not an address of this machine")
+            raise PortInUseError(f"cannot listen on {address}") from None
         await server.start()
         self._server = server
 
@@ -188,8 +207,7 @@ async def _run(settings: Settings) -> int:
         await asyncio.wait((loading, waiting), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             policies = loading.result()
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            say(f"policybook: listening on {host}:{server.port}, policies: {', '.join(policies)}", sys.stdout)
+            say(f"policybook: listening on {_address(settings.host, server.port)}, policies: {', '.join(policies)}", sys.stdout)
             await ended.wait()
             log.info("shutting down")
     except BookError as e:

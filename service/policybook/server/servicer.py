@@ -235,7 +235,7 @@ class Services:
             return await _refuse(context, e)
 
     def _check(self, source: Source) -> tuple[Book | None, Report]:
-        book, report = check_source(source)
+        book, report = check_source(source, self._desk().store.beside)
         if book is None:
             return None, report
         try:
@@ -261,7 +261,9 @@ class Services:
         try:
             return kind.FromString(data)
         except DecodeError:
-            raise RequestError("", f"these bytes are no {kind.DESCRIPTOR.full_name}: {_why(data)}") from None
+            # protobuf does not say which.
+            why = "its bytes are malformed, a text in it is not UTF-8, or it is nested more than 100 deep"
+            raise RequestError("", f"this is no {kind.DESCRIPTOR.name}: {why}") from None
 
     def _today(self, book: Book) -> Any:
         return self._now().astimezone(book.zone).date()
@@ -281,15 +283,6 @@ class Services:
 
 def _full_name(pair: tuple[Book, Decision]) -> str:
     return f"{pair[0].name}.{pair[1].name}"
-
-
-def _why(data: bytes) -> str:
-    """Guess what is wrong with bytes that protobuf refuses without a word."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return "not the encoding of this message, or a text in it is not UTF-8"
-    return "not the encoding of this message, or nested more than 100 deep"
 
 
 async def _refuse(context: Context, error: Exception, decision: str = "") -> NoReturn:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from policybook.check.book import read_book, read_calendar
+from policybook.check.book import read_beside, read_book
 from policybook.decide.chain import Decider
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.engine.program import Program
 from policybook.engine.selfcheck import self_check
 from policybook.errors import BookError, EngineError
 from policybook.load.calendar import CALENDAR_FILE
+from policybook.load.clauses import CLAUSE_FILE, LOCK_FILE
 from policybook.model.book import Book
+from policybook.model.clauses import NOTHING_BESIDE, Beside
 from policybook.source import Source, Span
 from policybook.store.versions import Edition, Store
 
@@ -60,7 +62,7 @@ def is_book(path: Path) -> bool:
 
 
 # Data that lives beside the books.
-_OTHER_FILES = frozenset({"clauses.yaml", CALENDAR_FILE})
+_OTHER_FILES = (CALENDAR_FILE, CLAUSE_FILE, LOCK_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Loaded:
     books: tuple[Book, ...]
     report: Report
     sources: dict[str, Source]
+    beside: Beside
 
 
 def read_books(paths: Sequence[Path]) -> Loaded:
@@ -78,13 +81,13 @@ def read_books(paths: Sequence[Path]) -> Loaded:
     findings: list[Finding] = []
     sources: dict[str, Source] = {}
     files = book_files(paths)
+    beside: dict[Path, Beside] = {}
     for folder in dict.fromkeys(path.parent for path in files):
-        _, report, calendar_source = read_calendar(folder)
-        if calendar_source is not None:
-            sources[calendar_source.name] = calendar_source
-            findings.extend(report)
+        beside[folder], report, texts = read_beside(folder)
+        sources.update({text.name: text for text in texts})
+        findings.extend(report)
     for path in files:
-        book, report, source = read_book(path)
+        book, report, source = read_book(path, beside[path.parent])
         sources[source.name] = source
         findings.extend(report)
         if book is None:
@@ -95,7 +98,7 @@ def read_books(paths: Sequence[Path]) -> Loaded:
             findings.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=span))
         else:
             books[book.name] = book
-    return Loaded(tuple(books.values()), Report.of(findings), sources)
+    return Loaded(tuple(books.values()), Report.of(findings), sources, next(iter(beside.values()), NOTHING_BESIDE))
 
 
 def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
@@ -116,6 +119,7 @@ def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
     if not report.ok:
         raise BookError(report, "rules")
     store = Store()
+    store.beside = loaded.beside
     for book in loaded.books:
         store.publish(make_edition(book, now()))
     return store
@@ -176,7 +180,7 @@ class Reloader:
 
     def scan(self) -> tuple[ReloadEvent, ...]:
         """Look once; publish what changed and is stable."""
-        events = []
+        events: list[ReloadEvent] = []
         present = set(book_files([self.directory]))
         for path in sorted(present):
             digest = _digest(path)
@@ -185,6 +189,8 @@ class Reloader:
             elif self._pending.get(path) != digest:
                 self._pending[path] = digest
             else:
+                if not events:
+                    self.store.beside, _, _ = read_beside(self.directory)
                 del self._pending[path]
                 self._done[path] = digest
                 events.append(self._take(path))
@@ -222,10 +228,9 @@ class Reloader:
 
 
 def _digest(path: Path) -> str:
-    """Hash a book together with the calendar beside it: a change of either may change decisions."""
-    calendar = path.parent / CALENDAR_FILE
+    """Hash a book together with what lies beside it: a change of any may change decisions or what is found."""
     try:
-        beside = calendar.read_bytes() if calendar.is_file() else b""
-        return hashlib.sha256(path.read_bytes() + b"\0" + beside).hexdigest()
+        files = [path, *(f for f in (path.parent / name for name in _OTHER_FILES) if f.is_file())]
+        return hashlib.sha256(b"\0".join(f.read_bytes() for f in files)).hexdigest()
     except OSError:
         return ""

@@ -12,6 +12,7 @@ from policybook.diagnostics import nearest
 from policybook.engine.program import Program
 from policybook.errors import UnknownNameError, VersionMismatchError
 from policybook.model.book import Book
+from policybook.model.clauses import NOTHING_BESIDE
 
 MIN_PREFIX = 8
 
@@ -45,12 +46,15 @@ class _Shelf:
 class Store:
     """Publishes editions. Readers take one snapshot and never see half a change.
 
+    `beside` is what lies beside the books: the calendar and clauses by which a text from outside is checked.
+
     Args:
         keep: how many editions of a policy stay addressable, the newest included
     """
 
     def __init__(self, keep: int = 20) -> None:
         self._keep = keep
+        self.beside = NOTHING_BESIDE
         self._lock = threading.Lock()
         self._shelf = _Shelf(MappingProxyType({}), MappingProxyType({}))
 

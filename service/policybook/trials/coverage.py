@@ -10,8 +10,8 @@ from typing import Any
 from policybook.model.answer import Answer, TableTrace, Verdict
 from policybook.model.book import Book, Cell, Decision, Row
 from policybook.model.evaluate import evaluate
-from policybook.model.formula import Between, Compares, Const, Formula, NoneOf, OneOf, Ref, Role, Test
 from policybook.model.faults import FormulaError
+from policybook.model.formula import Between, Compares, Const, Formula, NoneOf, OneOf, Ref, Role, Test
 from policybook.values import Value
 
 

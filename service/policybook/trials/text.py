@@ -18,7 +18,7 @@ MAX_SHOWN = 20
 def value_text(value: Value, kind: Kind, *, currency: str = "", zone: ZoneInfo | None = None, grouped: bool = False) -> str:
     """Write a value by its declared kind; an amount with the currency behind it, an instant as it is in the zone.
 
-    `grouped` sets the digits of an amount in groups of three, for people only.
+    `grouped` is for people only: digits of an amount in groups of three, empty fields of a record left out.
     """
     match value:
         case None:
@@ -66,6 +66,8 @@ def figures_in(test: str, known: Mapping[str, str]) -> str:
 def _record(value: dict[str, Any], kind: Kind, currency: str, zone: ZoneInfo | None, *, grouped: bool) -> str:
     parts = []
     for name, inner in value.items():
+        if grouped and inner is None:
+            continue
         found = kind.field_named(name)
         parts.append(f"{name}: {value_text(inner, found.kind if found else kind, currency=currency, zone=zone, grouped=grouped)}")
     return f"{{{', '.join(parts)}}}"
