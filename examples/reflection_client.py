@@ -26,6 +26,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 DECIDE = "policybook.v1.DecisionService/Decide"
+# The fields of the interface that are maps.
+MAPS = frozenset({"facts", "fields", "metadata", "outputs"})
 DETAILS_KEY = "grpc-status-details-bin"
 TIMEOUT_S = 10
 
@@ -130,8 +132,18 @@ def call(channel: grpc.Channel, pool: DescriptorPool, method: MethodDescriptor, 
         refusal = {"code": error.code().name, "message": error.details(), "details": details(pool, error)}
         print(json.dumps(refusal, indent=2, ensure_ascii=False))
         return 1
-    print(json_format.MessageToJson(answer, indent=2, ensure_ascii=False, preserving_proto_field_name=True, descriptor_pool=pool))
+    shown = json_format.MessageToDict(answer, preserving_proto_field_name=True, descriptor_pool=pool)
+    print(json.dumps(in_order(shown), indent=2, ensure_ascii=False))
     return 0
+
+
+def in_order(value: Any) -> Any:
+    """Sort the entries of maps by name: protobuf gives them in no order of their own."""
+    if isinstance(value, list):
+        return [in_order(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: dict(sorted(in_order(v).items())) if k in MAPS and isinstance(v, dict) else in_order(v) for k, v in value.items()}
 
 
 def details(pool: DescriptorPool, error: Any) -> list[Any]:
@@ -141,7 +153,7 @@ def details(pool: DescriptorPool, error: Any) -> list[Any]:
         return []
     try:
         status: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName("google.rpc.Status")).FromString(packed)
-        return [json_format.MessageToDict(detail, preserving_proto_field_name=True, descriptor_pool=pool) for detail in status.details]
+        return [in_order(json_format.MessageToDict(d, preserving_proto_field_name=True, descriptor_pool=pool)) for d in status.details]
     except (KeyError, TypeError):
         return ["(the server does not describe google.rpc.Status)"]
 

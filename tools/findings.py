@@ -218,7 +218,7 @@ ENTRIES: dict[Code, Entry] = {
     Code.CHANGED_CLAUSE: Entry(
         "The text of a cited clause in `clauses.yaml` is no longer the one that the rows were last read against (`clauses.lock`).",
         "Read the row against the new text, mend it if need be, then run `policybook clauses --accept`.",
-        told="A clause's \"three days\" is amended to \"five days\" while a row that cites it still says three.",
+        told='A clause\'s "three days" is amended to "five days" while a row that cites it still says three.',
     ),
     Code.UNQUOTED_FIGURE: Entry(
         "A figure of a row or parameter occurs in no clause that it cites. Chinese numerals, percentages and fractions are understood.",

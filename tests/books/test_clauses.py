@@ -17,12 +17,13 @@ INDEX = BESIDE.clauses
 LINES = (RULES / "source" / "policies.txt").read_text(encoding="utf-8").split("\n")
 # The conversion of the source left the pronunciation of some characters behind them: 現(xiàn).
 PRONUNCIATION = re.compile(r"\([a-zA-Zāáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜü]+\)")
+SIMPLIFIED = opencc.OpenCC("t2s")
 TITLES = {1: "客户管理制度范文", 3: "字号", 5: "鉴于当前形势的变化"}
 
 
-def plain(text: str, simplified=opencc.OpenCC("t2s").convert) -> str:
+def plain(text: str) -> str:
     """Simplify, and leave nothing but characters and digits: punctuation was mended."""
-    return re.sub(r"[\W_]+", "", simplified(PRONUNCIATION.sub("", text)).replace("著", "着"))
+    return re.sub(r"[\W_]+", "", SIMPLIFIED.convert(PRONUNCIATION.sub("", text)).replace("著", "着"))
 
 
 def groups():

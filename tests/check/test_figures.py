@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 import pytest
-from books_in_text import HEAD
 
+from books_in_text import HEAD
 from policybook.check.book import check_source
 from policybook.check.figures import chinese_number, figures_in
 from policybook.load.clauses import load_clauses, lock_text
@@ -14,7 +14,20 @@ from policybook.source import Source
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("三", 3), ("十", 10), ("十五", 15), ("三十", 30), ("二十四", 24), ("一百", 100), ("一百零五", 105), ("一千五百", 1500), ("两万", 20000), ("三千万", 30_000_000), ("二〇二六", 2026), ("〇", 0)],
+    [
+        ("三", 3),
+        ("十", 10),
+        ("十五", 15),
+        ("三十", 30),
+        ("二十四", 24),
+        ("一百", 100),
+        ("一百零五", 105),
+        ("一千五百", 1500),
+        ("两万", 20000),
+        ("三千万", 30_000_000),
+        ("二〇二六", 2026),
+        ("〇", 0),
+    ],
 )
 def test_chinese_numerals(text, number):
     assert chinese_number(text) == number
@@ -80,7 +93,10 @@ def test_a_book_whose_figures_stand_in_its_clauses_is_clean():
     [
         (("value: 1/3", "value: 1/4"), "the parameter `cap` is 1/4; no clause that it cites (1.1) states that"),
         (("value: P3D", "value: P4D"), "the parameter `days` is 4 days; no clause that it cites (1.1) states that"),
-        (("value: P3D, clause: 1.1", "value: P3D, clause: 1.2"), "the parameter `days` is 3 days; no clause that it cites (1.2) states that"),
+        (
+            ("value: P3D, clause: 1.1", "value: P3D, clause: 1.2"),
+            "the parameter `days` is 3 days; no clause that it cites (1.2) states that",
+        ),
         (("then: {x: 1}", "then: {x: 7}"), "the row `r` holds 7; no clause that it cites (1.1) states that"),
         (("n: < cap", "n: < 0.7"), "the row `r` holds 0.7; no clause that it cites (1.1) states that"),
     ],
@@ -110,10 +126,13 @@ def test_a_clause_that_changed_under_a_row_is_told():
     ("change", "message"),
     [
         (("id: 1.2", "id: 1.1"), "the clause `1.1` stands twice"),
-        (("document: 1, kind: decision, text: \"其他\"", "document: 2, kind: decision, text: \"其他\""), "the clause `1.2` is not of document 2"),
+        (
+            ('document: 1, kind: decision, text: "其他"', 'document: 2, kind: decision, text: "其他"'),
+            "the clause `1.2` is not of document 2",
+        ),
         (("kind: decision", "kind: decison"), "there is no kind `decison`"),
         (("lines: [1]", "lines: [one]"), "`one` is not a line number"),
-        (("en: \"Others.\", ", ""), "a clause lacks the key `en`"),
+        (('en: "Others.", ', ""), "a clause lacks the key `en`"),
     ],
 )
 def test_a_bad_index_is_told(change, message):

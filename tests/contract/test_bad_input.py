@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,25 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from contract.calls import DECIDE, NULL, Calls, day, flag, instant, money, nested, number, order, record, refused, values, word
+from contract.calls import (
+    BOOKS,
+    DECIDE,
+    NULL,
+    Calls,
+    day,
+    flag,
+    in_thread,
+    instant,
+    money,
+    nested,
+    number,
+    order,
+    record,
+    refused,
+    values,
+    word,
+)
+from policybook.server.app import Settings
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import policy_service_pb2 as policy_pb
 from policybook.v1.values_pb2 import Value
@@ -394,26 +414,37 @@ def test_malformed_frames(server: Any, frames: bytes) -> None:
             pass
 
 
-def test_a_broken_message_frame(server: Any, calls: Calls) -> None:
-    """Sound HTTP/2 whose gRPC frame promises more than it brings, or a compression that does not exist."""
-    for body in (b"\x00\x00\x00\x00\x63short", b"\x07\x00\x00\x00\x01x", b"\x01\x00\x00\x00\x04gzip", b"\x00\xff\xff\xff\xff"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+HEADERS = b"\x83\x86" + b"".join(
+    b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
+    for name, value in ((b":path", DECIDE.encode()), (b":authority", b"x"), (b"te", b"trailers"), (b"content-type", b"application/grpc"))
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"\x00\x00\x00\x00\x63short", b""),  # promises more than it brings: the stream ends without an answer
+        (b"\x07\x00\x00\x00\x01x", b"3"),  # a flag that does not exist
+        (b"\x01\x00\x00\x00\x04gzip", b"13"),  # compressed, but nobody said how
+        (b"\x00\xff\xff\xff\xff", b"8"),  # a message of 4 GiB
+    ],
+)
+def test_a_broken_message_in_sound_frames(body: bytes, status: bytes) -> None:
+    frames = [len(HEADERS).to_bytes(3, "big") + b"\x01\x04\x00\x00\x00\x01" + HEADERS]
+    frames.append(len(body).to_bytes(3, "big") + b"\x00\x01\x00\x00\x00\x01" + body)
+    with in_thread(Settings(books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port) as calls:
+        got = b""
+        with socket.create_connection(("127.0.0.1", inside.port), timeout=5) as connection:
             connection.settimeout(0.5)
-            headers = b"\x83\x86" + b"".join(
-                b"\x00" + bytes((len(n),)) + n + bytes((len(v),)) + v
-                for n, v in (
-                    (b":path", DECIDE.encode()),
-                    (b":authority", b"x"),
-                    (b"te", b"trailers"),
-                    (b"content-type", b"application/grpc"),
-                )
-            )
-            frames = len(headers).to_bytes(3, "big") + b"\x01\x04\x00\x00\x00\x01" + headers
-            frames += len(body).to_bytes(3, "big") + b"\x00\x01\x00\x00\x00\x01" + body
-            try:
-                connection.sendall(PREFACE + SETTINGS + frames)
-                while connection.recv(65536):
-                    pass
-            except (TimeoutError, ConnectionError):
-                pass
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                connection.sendall(PREFACE + SETTINGS + b"".join(frames))
+                while more := connection.recv(65536):
+                    got += more
+        sent = b"grpc-status" + bytes((len(status),)) + status
+        assert sent in got if status else b"grpc-status" not in got
         assert calls.decide(order()).outcome == pb.OUTCOME_DECIDED
+        # Nothing of the broken call is left.
+        end = time.monotonic() + 10
+        while inside._routes.active and time.monotonic() < end:
+            time.sleep(0.02)
+        assert inside._routes.active == 0

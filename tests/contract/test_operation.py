@@ -24,6 +24,7 @@ from policybook.server.limits import Limits
 from policybook.server.servicer import DECISIONS, POLICIES
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import policy_service_pb2 as policy_pb
+from policybook.v1 import trace_pb2
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -184,6 +185,31 @@ def test_an_answer_that_is_too_large() -> None:
     with in_thread(settings(limits=Limits(answer_bytes=10_000))) as small, Calls(small.port) as calls:
         got = refused(calls.decisions.BatchDecide, pb.BatchDecideRequest(requests=[order()] * 1_000))
         assert (got.code, got.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE")
+
+
+def test_a_full_trace_of_a_large_table_does_not_hold_up_others(tmp_path: Path) -> None:
+    rows = "\n".join(
+        f"      - {{id: r{i}, clause: 1.1, when: {{a: '[{i}..{i + 1})', b: '> {i % 7}'}}, then: {{c: {i}}}}}" for i in range(3_000)
+    )
+    head = "policy: big\ntitle: {en: B, zh: B}\ninputs: {a: {type: number}, b: {type: number}}\ndecisions:\n  d:\n    title: {en: D, zh: D}\n    hit_policy: first\n"
+    (tmp_path / "big.yaml").write_text(f"{head}    outputs: {{c: {{type: number}}}}\n    rules:\n{rows}\n", encoding="utf-8")
+    request = pb.DecideRequest(decision="big.d", facts={"a": number("2999"), "b": number("9")})
+    full = pb.DecideRequest()
+    full.CopyFrom(request)
+    full.trace_level = trace_pb2.TRACE_LEVEL_FULL
+    with in_thread(settings(books=(tmp_path,))) as big, Calls(big.port) as calls:
+        assert len(calls.decide(full).trace.tables[0].rows) == 3_000
+        pending = [
+            calls.decisions.Decide.future(full, timeout=60),
+            calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[full] * 4), timeout=60),
+        ]
+        waits = []
+        while not all(p.done() for p in pending):
+            started = time.perf_counter()
+            calls.decide(request)
+            waits.append(time.perf_counter() - started)
+        assert [r.WhichOneof("result") for r in pending[1].result().results] == ["response"] * 4
+        assert len(waits) > 5
 
 
 # ---------------------------------------------------------------- our own faults
@@ -355,7 +381,7 @@ def test_work_that_does_not_end_is_cut_off() -> None:
     with in_thread(settings(limits=Limits(drain_s=0.3))) as inside, Calls(inside.port) as calls:
         batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order()] * 10_000), timeout=60)
         wait_for(lambda: inside._routes.active == 1)
-        inside.services._result = lambda *_: time.sleep(0.01) or b""
+        inside.services._response = lambda *_: time.sleep(0.01) or b""
         started = time.monotonic()
         inside.run(inside.stop())
         assert time.monotonic() - started < 5

@@ -24,9 +24,22 @@ from policybook.engine.reference import matching_rows
 from policybook.engine.selfcheck import self_check
 from policybook.model import formula as m
 from policybook.model import kinds as k
-from policybook.model.book import ALWAYS, Book, Cell, DatedValue, Decision, DerivedValue, Effective, ForEach, HitPolicy, Parameter, Row, Uses
-from policybook.model.formula import Const, Formula, Get, Ref, Role, Test
+from policybook.model.book import (
+    ALWAYS,
+    Book,
+    Cell,
+    DatedValue,
+    Decision,
+    DerivedValue,
+    Effective,
+    ForEach,
+    HitPolicy,
+    Parameter,
+    Row,
+    Uses,
+)
 from policybook.model.faults import FormulaError
+from policybook.model.formula import Const, Formula, Get, Ref, Role, Test
 from policybook.model.kinds import Base, EnumValue, Field, Kind
 from policybook.source import NOWHERE, Source
 from policybook.values import Period, Value
@@ -52,7 +65,15 @@ POOLS: dict[Kind, tuple[Value, ...]] = {
     GRADE: ("a", "b", "c"),
     OTHER_GRADE: ("c", "d", "a"),
     k.TEXT: ("", "a", "1", "999", "北京", 'x"y\\'),
-    k.DATE: (date(2026, 2, 28), date(2026, 3, 1), date(2026, 2, 27), date(2024, 2, 29), date(2026, 3, 31), date(9999, 12, 30), date(1, 1, 2)),
+    k.DATE: (
+        date(2026, 2, 28),
+        date(2026, 3, 1),
+        date(2026, 2, 27),
+        date(2024, 2, 29),
+        date(2026, 3, 31),
+        date(9999, 12, 30),
+        date(1, 1, 2),
+    ),
     k.DATETIME: (
         datetime(2026, 2, 28, 16, tzinfo=UTC),
         datetime(2026, 2, 28, 15, 59, 59, 999999, tzinfo=UTC),
@@ -60,22 +81,45 @@ POOLS: dict[Kind, tuple[Value, ...]] = {
         datetime(9998, 12, 31, tzinfo=UTC),
     ),
     k.TIME: (time(12), time(12, 0, 0, 1), time(0), time(23, 59, 59, 999999)),
-    k.DURATION: (timedelta(0), timedelta(days=1), timedelta(hours=36), timedelta(days=-1), timedelta(microseconds=1), timedelta(days=999999990)),
+    k.DURATION: (
+        timedelta(0),
+        timedelta(days=1),
+        timedelta(hours=36),
+        timedelta(days=-1),
+        timedelta(microseconds=1),
+        timedelta(days=999999990),
+    ),
     k.PERIOD: (Period(0), Period(1), Period(12), Period(-1)),
     GRADES: ((), ("a",), ("a", "b"), ("b", "c", "b"), (None, "a")),
     NUMBERS: ((), (F(1),), (F(1), F(3)), (F(0), F(5), F(2))),
     DATES: ((), (date(2026, 3, 1),), (date(2026, 2, 28), date(2026, 3, 31))),
     TEXTS: ((), ("a",), ("999", "北京")),
     RECORDS: ((), ({"amount": F(1), "on": date(2026, 3, 1), "grade": "a"},), ({"amount": F(2), "on": None, "grade": "c"},) * 2),
-    RECORD: ({"amount": F(1), "on": date(2026, 3, 1), "grade": "a"}, {"amount": F(100), "on": date(2026, 2, 28), "grade": "b"}, {"amount": None, "on": None, "grade": None}),
+    RECORD: (
+        {"amount": F(1), "on": date(2026, 3, 1), "grade": "a"},
+        {"amount": F(100), "on": date(2026, 2, 28), "grade": "b"},
+        {"amount": None, "on": None, "grade": None},
+    ),
 }
 SCALARS = (k.NUMBER, k.INTEGER, k.MONEY, k.PERCENT, k.BOOLEAN, GRADE, OTHER_GRADE, k.TEXT, k.DATE, k.DATETIME, k.TIME, k.DURATION, k.PERIOD)
 LISTS = (GRADES, NUMBERS, DATES, TEXTS)
 
-INPUTS = {f"{name}{i}": kind for i in (1, 2) for name, kind in zip(("n", "i", "m", "p", "b", "g", "og", "t", "d", "dt", "tm", "du", "pe"), SCALARS, strict=True)}
+INPUTS = {
+    f"{name}{i}": kind
+    for i in (1, 2)
+    for name, kind in zip(("n", "i", "m", "p", "b", "g", "og", "t", "d", "dt", "tm", "du", "pe"), SCALARS, strict=True)
+}
 INPUTS |= {"gs": GRADES, "ns": NUMBERS, "ds": DATES, "ts": TEXTS, "rs": RECORDS}
 OUTPUTS = {"other.grade": GRADE, "other.amount": k.MONEY, "other.many": NUMBERS}
-FIGURES: dict[str, Kind] = {"p_m": k.MONEY, "p_i": k.INTEGER, "p_d": k.DATE, "p_g": GRADE, "p_gs": GRADES, "p_du": k.DURATION, "p_f": k.NUMBER}
+FIGURES: dict[str, Kind] = {
+    "p_m": k.MONEY,
+    "p_i": k.INTEGER,
+    "p_d": k.DATE,
+    "p_g": GRADE,
+    "p_gs": GRADES,
+    "p_du": k.DURATION,
+    "p_f": k.NUMBER,
+}
 _NO_USES = Uses(inputs=(), parameters=(), values=(), decisions=())
 
 
@@ -181,7 +225,7 @@ class Maker:
             case _:
                 return m.Arith(self.one("+-"), self.formula(k.DURATION, depth), self.formula(k.DURATION, depth), k.DURATION)
 
-    def truth(self, depth: int) -> Formula:  # noqa: PLR0911 - one return a kind of truth
+    def truth(self, depth: int) -> Formula:
         kind = self.one(self.kinds)
         match self.pick(8):
             case 0:
@@ -201,7 +245,7 @@ class Maker:
                 other = Const(None, k.NULL) if self.pick(12) == 0 else self.formula(kind, depth)
                 return m.Compare(op, self.formula(kind, depth), other)
 
-    def test(self, subject: Kind, depth: int) -> Test:  # noqa: PLR0911 - one return a test
+    def test(self, subject: Kind, depth: int) -> Test:
         way = self.pick(12)
         if way == 0:
             return m.IsNull()
@@ -210,11 +254,18 @@ class Maker:
         if way == 2 and depth:
             return m.OneOf(tuple(self.test(subject, depth - 1) for _ in range(1 + self.pick(3))))
         if way == 3 and subject.base is not Base.LIST:
-            return m.ElementOf(self.formula(k.list_of(subject), 1) if k.list_of(subject) in POOLS else Const(POOLS[subject][:2], k.list_of(subject)))
+            return m.ElementOf(
+                self.formula(k.list_of(subject), 1) if k.list_of(subject) in POOLS else Const(POOLS[subject][:2], k.list_of(subject))
+            )
         if way == 4 and self.pick(4) == 0:
             return m.Anything()
         if subject.base is Base.LIST and subject.element is not None and way < 10:
-            return m.Contains(bool(self.pick(2)), tuple(self.formula(subject.element, 0) if self.pick(4) == 0 else self.const(subject.element) for _ in range(1 + self.pick(2))))
+            return m.Contains(
+                bool(self.pick(2)),
+                tuple(
+                    self.formula(subject.element, 0) if self.pick(4) == 0 else self.const(subject.element) for _ in range(1 + self.pick(2))
+                ),
+            )
         if subject.ordered and way < 9:
             if way < 6:
                 return m.Between(self.operand(subject), self.operand(subject), bool(self.pick(2)), bool(self.pick(2)))
@@ -339,7 +390,7 @@ def beside(random: Random, value: Value, kind: Kind) -> Value:
 
 def compare(made: Book, seed: int, points: int = 16) -> None:
     """Compare the two readings of a table in both eras, on random facts and on its boundaries."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 - points to compare, not secrets
     program = Program.of(made)
     decision = made.decisions[0]
     if not program.check().ok:
@@ -434,5 +485,3 @@ def test_the_engine_matches_what_the_reference_matches(theme):
             raise
 
     holds()
-
-

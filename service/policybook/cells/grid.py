@@ -558,7 +558,9 @@ class _Builder:
         name = derived.name if derived and not isinstance(f, Ref | Get) else formula_text(f)
         if derived and not title:
             title, unit = derived.title, derived.unit
-        return Atom(index=index, formula=f, name=name, title=title, unit=unit, field=declared, read=reader(f, self.zone, as_number=as_number))
+        return Atom(
+            index=index, formula=f, name=name, title=title, unit=unit, field=declared, read=reader(f, self.zone, as_number=as_number)
+        )
 
     def declared(self, f: Formula) -> tuple[Text, str, Field | None]:
         declared: Field | None = None

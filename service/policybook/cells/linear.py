@@ -130,7 +130,9 @@ def _sum(f: Formula) -> Form | None:
             return _length(n, DAY)
         case Call("hours", (n,), _) if not _is_null(n):
             return _length(n, DAY // 24)
-        case Call("days_between", (a, b), _) if a.kind.base is Base.DATE and b.kind.base is Base.DATE and not _is_null(a) and not _is_null(b):
+        case Call("days_between", (a, b), _) if (
+            a.kind.base is Base.DATE and b.kind.base is Base.DATE and not _is_null(a) and not _is_null(b)
+        ):
             return linear(b).plus(linear(a), -1)
         case _:
             return None

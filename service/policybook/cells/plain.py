@@ -38,9 +38,9 @@ class Plain:
         """Return one that also knows the decision's own values."""
         inner = Plain.__new__(Plain)
         inner.book, inner.day, inner.zone, inner.decision = self.book, self.day, self.zone, decision
-        inner._values = dict(self._values)
-        inner._derived = dict(self._derived)
-        inner._take(decision.values)
+        inner._values = dict(self._values)  # noqa: SLF001 - of this class
+        inner._derived = dict(self._derived)  # noqa: SLF001 - of this class
+        inner._take(decision.values)  # noqa: SLF001 - of this class
         return inner
 
     def _take(self, values: tuple[DerivedValue, ...]) -> None:
@@ -152,8 +152,10 @@ def _rebuilt(f: Formula, parts: tuple[Formula, ...]) -> Formula:
 
 # Functions that give a result for every argument of their kinds.
 _SAFE = frozenset(
-    ("min", "max", "count", "floor", "ceiling", "coalesce", "is_null", "contains", "concat", "difference", "first", "last")
-    + ("index_of", "distinct", "next_in_turn")
+    {
+        *("min", "max", "count", "floor", "ceiling", "coalesce", "is_null", "contains", "concat", "difference", "first", "last"),
+        *("index_of", "distinct", "next_in_turn"),
+    }
 )
 _SAFE_ON_DATES = frozenset(("date", "year", "month", "day", "weekday", "month_start", "month_end", "days_between", "months_between"))
 _SAFE_ON_NUMBERS = frozenset(("abs", "sum"))

@@ -6,13 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from policybook.cells.grid import MAX_TERMS, Cell, Grid
 from policybook.cells.plain import Plain
-from policybook.diagnostics import Finding, Report
+from policybook.diagnostics import Finding, Report, nearest
 from policybook.engine.compile import MAX_UNINDEXED, Alternative, Group, Index, alternatives, chunks
 from policybook.errors import EngineError, LimitError, UnknownNameError
-from policybook.diagnostics import nearest
 from policybook.model.book import Book, Decision
 from policybook.model.formula import Role, refs, test_formulas
 
@@ -208,7 +208,7 @@ class Program:
                 raise
             found.update(dict.fromkeys(matched))
         rows = tuple(found)
-        if any(a > b for a, b in zip(rows, rows[1:], strict=False)):
+        if any(a > b for a, b in pairwise(rows)):
             raise EngineError(f"the engine gives the rows of `{table.name}` out of order")
         return rows
 

@@ -79,7 +79,11 @@ def self_check(book: Book, program: Program) -> SelfCheck:
             seen.add(id(grid))
             check_table(program, grid, tally)
     return SelfCheck(
-        report=Report.of(tally.findings), cells=tally.cells, facts=tally.facts, skipped=tally.skipped, sampled=tuple(dict.fromkeys(tally.sampled))
+        report=Report.of(tally.findings),
+        cells=tally.cells,
+        facts=tally.facts,
+        skipped=tally.skipped,
+        sampled=tuple(dict.fromkeys(tally.sampled)),
     )
 
 
@@ -138,7 +142,9 @@ def _compare_cell(program: Program, grid: Grid, tally: _Tally, cell: Cell) -> No
     tally.cells += 1
     if matched != wanted:
         row = next(iter(sorted(set(matched) ^ set(wanted))), None)
-        tally.findings.append(_finding(grid, row, f"cell {cell} of `{grid.decision.name}`: the engine matches rows {matched}, their codes {wanted}"))
+        tally.findings.append(
+            _finding(grid, row, f"cell {cell} of `{grid.decision.name}`: the engine matches rows {matched}, their codes {wanted}")
+        )
 
 
 def _by_values(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
@@ -192,7 +198,9 @@ def _compare_facts(program: Program, grid: Grid, tally: _Tally, facts: Facts, fo
         wanted = frozenset(i for i in read if row_matches(rows[i], env, grid.book))
     except FormulaError as e:
         if not fault:
-            tally.findings.append(_finding(grid, None, f"`{name}`: a test has no result ({e}), yet the engine answers; {_shown(grid, facts)}"))
+            tally.findings.append(
+                _finding(grid, None, f"`{name}`: a test has no result ({e}), yet the engine answers; {_shown(grid, facts)}")
+            )
         return
     if fault:
         # Of a large table only some rows were read: the fault may well be another's.
@@ -201,7 +209,9 @@ def _compare_facts(program: Program, grid: Grid, tally: _Tally, facts: Facts, fo
         return
     for row in sorted(matched ^ wanted):
         says, reads = ("matches", "does not") if row in matched else ("does not match", "does")
-        tally.findings.append(_finding(grid, row, f"row `{rows[row].id}` {says} by the engine and {reads} by its tests; {_shown(grid, facts)}"))
+        tally.findings.append(
+            _finding(grid, row, f"row `{rows[row].id}` {says} by the engine and {reads} by its tests; {_shown(grid, facts)}")
+        )
 
 
 def _shown(grid: Grid, facts: Mapping[str, Value]) -> str:

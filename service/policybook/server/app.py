@@ -178,6 +178,7 @@ class Server:
         # Watches of health and reflection have no end of their own.
         await server.stop(0.1)
         await drain
+        self.services.close()
 
     async def _set_health(self, status: Any) -> None:
         for service in ("", DECISIONS, POLICIES):
