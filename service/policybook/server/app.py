@@ -156,9 +156,6 @@ class Server:
                     reloader = await asyncio.to_thread(Reloader, store, folder, now=settings.now, interval_s=settings.reload_s)
                     reloader.start()
                     self._reloaders.append(reloader)
-        # What the books are made of stays for good; the collector need not walk it again and again.
-        gc.collect()
-        gc.freeze()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         return store.policies()
 
@@ -208,6 +205,9 @@ async def _run(settings: Settings) -> int:
         await asyncio.wait((loading, waiting), return_when=asyncio.FIRST_COMPLETED)
         if loading.done():
             policies = loading.result()
+            # What the books are made of stays for good; the collector need not walk it again and again.
+            gc.collect()
+            gc.freeze()
             say(f"policybook: listening on {_address(settings.host, server.port)}, policies: {', '.join(policies)}", sys.stdout)
             await ended.wait()
             log.info("shutting down")
