@@ -193,6 +193,8 @@ async def _run(settings: Settings) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    # How long a thread that checks or compiles a book keeps the loop waiting, several times in each call; 5 ms by default.
+    sys.setswitchinterval(0.001)
     server = Server(settings)
     try:
         await server.start()

@@ -73,9 +73,10 @@ class Services:
         self._now = now
         self._printer = Printer()
         self._checking = 0
-        # Two pools, so that long checks do not hold up decisions.
-        self._checkers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="policybook-check")
-        self._tracers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="policybook-trace")
+        # One thread each: under CPython's lock a second would only take its turns from the loop. Two pools, so that a long check
+        # does not hold up decisions.
+        self._checkers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-check")
+        self._tracers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-trace")
         self._idle: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
