@@ -213,7 +213,7 @@ ENTRIES: dict[Code, Entry] = {
     Code.MISSING_CALENDAR: Entry(
         "The book counts working days, and there is no `calendar.yaml` beside it to count them by.",
         "Add the company's calendar to the folder of the books.",
-        told="`due: add_working_days(as_of, 3)` in a folder without a calendar.",
+        (("values:\n", "values:\n  due: add_working_days(as_of, 3)\n"),),
     ),
     Code.CHANGED_CLAUSE: Entry(
         "The text of a cited clause in `clauses.yaml` is no longer the one that the rows were last read against (`clauses.lock`).",

@@ -21,10 +21,10 @@ from policybook.model.book import Book
 from policybook.model.faults import FormulaError
 from policybook.values import Value
 
-# Bounds of one table, so that many rows cost seconds, not minutes; a table of 60 rows and 5 columns is below all of them.
+# Bounds of one table, so that many rows cost seconds, not minutes; a table of 30 rows and 5 columns is below all of them.
 MAX_CELLS = 4_000
 MAX_CELLS_LARGE = 300
-MAX_FACTS = 600
+MAX_ROWS_READ = 20_000
 MAX_FACTS_LARGE = 100
 # More rows than this make a table large; of a large table's rows only some are read for each facts.
 LARGE = 200
@@ -92,7 +92,7 @@ def check_table(program: Program, grid: Grid, tally: _Tally) -> None:
     large = len(grid.rows) > LARGE
     try:
         _by_codes(program, grid, tally, MAX_CELLS_LARGE if large else MAX_CELLS)
-        _by_values(program, grid, tally, MAX_FACTS_LARGE if large else MAX_FACTS)
+        _by_values(program, grid, tally, MAX_FACTS_LARGE if large else MAX_ROWS_READ // max(1, len(grid.rows)))
     except EngineError as e:
         tally.findings.append(_finding(grid, None, f"the engine failed on `{grid.decision.name}`: {e}"))
 
