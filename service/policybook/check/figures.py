@@ -22,7 +22,22 @@ _ARABIC = re.compile(r"(\d+(?:\.\d+)?)\s*(%|万|千|百|亿)?")
 _SLASHED = re.compile(r"(\d+)/(\d+)")
 _AFTERNOON = re.compile(r"(?:下午|晚上)\s*(\d{1,2})\s*[点時时:]")
 # Lengths of time that are words, in days or months.
-_STRETCHES = {"每日": 1, "每天": 1, "当日": 1, "当天": 1, "次日": 1, "半年": 6, "每年": 12, "年度": 12, "一年": 12, "季度": 3, "每月": 1, "当月": 1, "次月": 1, "下月": 1}
+_STRETCHES = {
+    "每日": 1,
+    "每天": 1,
+    "当日": 1,
+    "当天": 1,
+    "次日": 1,
+    "半年": 6,
+    "每年": 12,
+    "年度": 12,
+    "一年": 12,
+    "季度": 3,
+    "每月": 1,
+    "当月": 1,
+    "次月": 1,
+    "下月": 1,
+}
 # A table's own arithmetic: nothing, one, its opposite.
 _STRUCTURAL = frozenset({Fraction(-1), Fraction(0), Fraction(1)})
 
