@@ -18,7 +18,7 @@ from policybook.model.kinds import Base
 from policybook.values import Value
 
 # LIMIT: values that use values twice grow exponentially when written out; beyond this a value stays a name.
-MAX_NODES = 400
+MAX_NODES = 200
 
 
 class Plain:
@@ -31,6 +31,7 @@ class Plain:
         self.decision: Decision | None = None
         self._values: dict[str, Formula] = {}
         self._derived: dict[str, DerivedValue] = {}
+        self._large: dict[str, Formula] = {}
         # In the book's order each value finds those it uses already made: no deep recursion.
         self._take(book.values)
 
@@ -40,6 +41,7 @@ class Plain:
         inner.book, inner.day, inner.zone, inner.decision = self.book, self.day, self.zone, decision
         inner._values = dict(self._values)  # noqa: SLF001 - of this class
         inner._derived = dict(self._derived)  # noqa: SLF001 - of this class
+        inner._large = dict(self._large)  # noqa: SLF001 - of this class
         inner._take(decision.values)  # noqa: SLF001 - of this class
         return inner
 
@@ -47,10 +49,7 @@ class Plain:
         for v in values:
             made = self.of(v.formula)
             self._derived[v.name] = v
-            if _fits(made, MAX_NODES):
-                self._values[v.name] = made
-            else:
-                self._values.pop(v.name, None)
+            (self._values if _fits(made, MAX_NODES) else self._large)[v.name] = made
 
     def named(self) -> dict[Formula, DerivedValue]:
         """Return the derived values by their plain formulas."""
@@ -91,13 +90,13 @@ class Plain:
 
     def complete(self, env: Mapping[str, Value]) -> Mapping[str, Value]:
         """Return an environment that also computes the derived values that stayed names."""
-        return _Completed(env, self._derived, self.zone)
+        return _Completed(env, self._large, self.zone) if self._large else env
 
 
 class _Completed(Mapping[str, Value]):
-    def __init__(self, env: Mapping[str, Value], derived: dict[str, DerivedValue], zone: Place) -> None:
+    def __init__(self, env: Mapping[str, Value], large: dict[str, Formula], zone: Place) -> None:
         self._env = env
-        self._derived = derived
+        self._large = large
         self._zone = zone
         self._made: dict[str, Value] = {}
 
@@ -105,7 +104,7 @@ class _Completed(Mapping[str, Value]):
         if name in self._env:
             return self._env[name]
         if name not in self._made:
-            value: Value = evaluate(self._derived[name].formula, self, self._zone)
+            value: Value = evaluate(self._large[name], self, self._zone)
             self._made[name] = value
         return self._made[name]
 

@@ -20,14 +20,17 @@ from policybook.model.formula import Role, refs, test_formulas
 MAX_LIVE_RULES = 2_000
 # Remembered cells of a book, in two generations.
 MAX_REMEMBERED = 65_536
+# Tables kept: one for each decision and each stretch of time in which its figures or rows differ.
+MAX_TABLES = 1_000
 
 
 class _Table:
     """One decision on the days of one or several eras that do not differ for it."""
 
-    __slots__ = ("alternatives", "everything", "grid", "index", "memo", "name", "older", "sizes")
+    __slots__ = ("alternatives", "everything", "grid", "index", "memo", "name", "number", "older", "sizes")
 
-    def __init__(self, name: str, grid: Grid) -> None:
+    def __init__(self, number: int, name: str, grid: Grid) -> None:
+        self.number = number
         self.name = name
         self.grid = grid
         self.sizes = tuple(a.size for a in grid.axes)
@@ -68,6 +71,7 @@ class Program:
         self._remembered = 0
         self._asked = 0
         self._built = 0
+        self._made = 0
         self._reads: dict[str, frozenset[str]] = {}
 
     @classmethod
@@ -99,7 +103,7 @@ class Program:
         findings: list[Finding] = []
         for decision in self.book.decisions:
             for era in range(len(self.book.change_dates) + 1):
-                findings.extend(self._made(decision.name, era).grid.findings)
+                findings.extend(self._get(decision.name, era).grid.findings)
         return Report.of(findings)
 
     def stats(self) -> Stats:
@@ -125,12 +129,12 @@ class Program:
     # Tables
 
     def _table(self, decision: str, era: int) -> _Table:
-        table = self._made(decision, era)
+        table = self._get(decision, era)
         if table.grid.findings:
             raise LimitError(f"alternatives of a row ({table.grid.findings[0].message})", MAX_TERMS, MAX_TERMS + 1)
         return table
 
-    def _made(self, name: str, era: int) -> _Table:
+    def _get(self, name: str, era: int) -> _Table:
         with self._lock:
             table = self._tables.get((name, era))
             if table is not None:
@@ -144,10 +148,20 @@ class Program:
             sign = self._sign(decision, plain)
             table = self._same.get(sign)
             if table is None:
-                table = self._same[sign] = _Table(f"{self.book.name}.{name}.{era}", Grid.of(self.book, decision, era, plain))
+                self._made += 1
+                table = self._same[sign] = _Table(self._made, f"{self.book.name}.{name}.{era}", Grid.of(self.book, decision, era, plain))
+                if len(self._same) > MAX_TABLES:
+                    self._forget(next(iter(self._same)))
             if not table.grid.findings:
                 self._tables[name, era] = table
             return table
+
+    def _forget(self, sign: tuple[object, ...]) -> None:
+        table = self._same.pop(sign)
+        for key in [k for k, t in self._tables.items() if t is table]:
+            del self._tables[key]
+        for group in [k for k in self._live if k[0] == table.number]:
+            self._drop(group)
 
     def _sign(self, decision: Decision, plain: Plain) -> tuple[object, ...]:
         """Name what makes a decision's grid differ from era to era: rows in force and figures."""
@@ -204,7 +218,7 @@ class Program:
                 matched = group.match(cell)
             except EngineError:
                 # Its state may hold a half-matched fact: the next call builds it anew.
-                self._drop((id(table), ids))
+                self._drop((table.number, ids))
                 raise
             found.update(dict.fromkeys(matched))
         rows = tuple(found)
@@ -221,7 +235,7 @@ class Program:
             self._remembered = 0
 
     def _group(self, table: _Table, ids: tuple[int, ...]) -> Group:
-        key = (id(table), ids)
+        key = (table.number, ids)
         group = self._live.get(key)
         if group is not None:
             self._live.move_to_end(key)

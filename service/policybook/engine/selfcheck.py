@@ -95,6 +95,8 @@ def check_table(program: Program, grid: Grid, tally: _Tally) -> None:
         _by_values(program, grid, tally, MAX_FACTS_LARGE if large else MAX_ROWS_READ // max(1, len(grid.rows)))
     except EngineError as e:
         tally.findings.append(_finding(grid, None, f"the engine failed on `{grid.decision.name}`: {e}"))
+    except Exception as e:  # noqa: BLE001 - a book that breaks the check must not be served, nor break what serves the others
+        tally.findings.append(_finding(grid, None, f"`{grid.decision.name}` cannot be checked: {type(e).__name__}: {e}"))
 
 
 def _finding(grid: Grid, row: int | None, message: str) -> Finding:

@@ -12,6 +12,9 @@ from policybook.values import Value
 class Tag(enum.Enum):
     """How a raw value was stated; the value's Python type is in brackets."""
 
+    # Members are compared by identity; Enum's own hash runs Python code on every look-up.
+    __hash__ = object.__hash__
+
     NULL = "null"  # [None]
     DECIMAL = "decimal"  # [str] decimal text, or `n/d`
     TEXT = "text"  # [str]

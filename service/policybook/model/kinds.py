@@ -34,6 +34,9 @@ NO_TEXT = Text()
 class Base(enum.Enum):
     """The sixteen base types; the value is the word in YAML."""
 
+    # Members are compared by identity; Enum's own hash runs Python code on every look-up.
+    __hash__ = object.__hash__
+
     NUMBER = "number"
     INTEGER = "integer"
     PERCENT = "percent"
