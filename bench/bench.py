@@ -343,7 +343,7 @@ def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figu
             asyncio.run(load(target, caller, callers, seconds / ROUNDS, total))
     title = f"Through gRPC, by number of callers (answers of {answer.stat().st_size} bytes; CPU of the server)"
     table = Table(title=title, title_justify="left", box=SIMPLE)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for what in ("answers/s", "CPU us", "x echo"):
         for callers in CALLERS:
             table.add_column(f"{what}\n{callers}", justify="right", no_wrap=True)

@@ -6,20 +6,21 @@ import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from math import lcm
 from typing import Any, TypeAlias
 
 from policybook.cells import codes as c
 from policybook.cells.codes import Ranges
-from policybook.cells.linear import number, value_of
+from policybook.cells.linear import DAY, number, value_of
 from policybook.cells.words import value_text
 from policybook.errors import EngineError
 from policybook.model.calendar import Place
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Call, Const, Formula, Get, Member, Ref
-from policybook.model.kinds import NUMBER, Base, Field, Kind, Text
-from policybook.values import Value
+from policybook.model.kinds import MONEY, NUMBER, Base, Field, Kind, Text
+from policybook.values import Period, Value, decimal_text, duration_text
 
 Env: TypeAlias = Mapping[str, Value]
 Reader: TypeAlias = Callable[[Env], Any]
@@ -199,7 +200,7 @@ def _encode_one(place: int, cuts: Sequence[Fraction]) -> Encoder:
 
 
 def _encode_whole(place: int, cuts: Sequence[Fraction]) -> Encoder:
-    # A cut between two whole numbers (half a day) still parts them: doubled steps keep both sides apart.
+    # A cut may lie between two whole numbers (half a day): both are brought to its scale.
     scale, marks = _scaled(cuts)
     count = len(marks)
     null = 2 * count + 1
@@ -431,9 +432,10 @@ def _ordered_words(axis: OrderedAxis, ranges: Ranges, language: str, currency: s
     has_null = c.contains(ranges, axis.null_code)
     for low, high in c.intersection(ranges, ((0, top),)):
         parts.append(_interval_words(axis, low, high, language, currency))
-    left, _ = _sides(axis, language)
+    left = _sides(axis, language)[0]
     if has_null:
-        parts.append(f"{left}未填" if zh else f"{left} not stated")
+        names = left if axis.variable else ("或" if zh else " or ").join(a.label(language) for a in axis.atoms)
+        parts.append(f"{names}未填" if zh else f"{names} not stated")
     return ("；或" if zh else "; or ").join(parts) if parts else ("无" if zh else "nothing")
 
 
@@ -449,16 +451,29 @@ def _sides(axis: OrderedAxis, language: str) -> tuple[str, str]:
     return left or "0", right
 
 
+def _constant_text(axis: OrderedAxis, n: Fraction, currency: str) -> str:
+    """Write a constant of an axis: a value of its variable, or what is added to the other side."""
+    if axis.variable is not None:
+        value = value_of(n, axis.kind.base)
+        return decimal_text(n) if value is None else value_text(value, axis.kind, currency)
+    bases = {a.kind.base for a, k in axis.form if abs(k) == 1}
+    unit = 1 if Base.DATE not in bases else DAY
+    if n.denominator == 1 and bases & {Base.DATE, Base.DATETIME, Base.DURATION} and abs(n * unit) < DAY * 999_999_999:
+        return duration_text(timedelta(microseconds=int(n * unit)))
+    if Base.PERIOD in bases and n.denominator == 1:
+        return str(Period(int(n)))
+    return value_text(n, MONEY if Base.MONEY in bases else NUMBER, currency)
+
+
 def _interval_words(axis: OrderedAxis, low: int, high: int, language: str, currency: str) -> str:
     zh = language == "zh"
     left, right = _sides(axis, language)
     first, last = axis.bounds(low)[0], axis.bounds(high)[1]
 
     def point(n: Fraction) -> str:
-        if right:
-            length = value_text(value_of(abs(n), axis.kind.base), axis.kind, currency)
-            return right if n == 0 else f"{right} {'+' if n > 0 else '-'} {length}"
-        return value_text(value_of(n, axis.kind.base) if axis.kind.base is not Base.INTEGER else n, axis.kind, currency)
+        if not right:
+            return _constant_text(axis, n, currency)
+        return right if n == 0 else f"{right} {'+' if n > 0 else '-'} {_constant_text(axis, abs(n), currency)}"
 
     low_closed, high_closed = low % 2 == 1, high % 2 == 1
     if first is None and last is None:

@@ -198,6 +198,7 @@ class _Builder:
         self.atom_place: dict[tuple[Formula, bool], int] = {}
         self.atom_list: list[tuple[Formula, bool]] = []
         self.guards: dict[Formula, Guard] = {}
+        self.shaky: dict[Formula, Form] = {}
         self.key = ""
         self.subjects: dict[str, tuple[Formula, Formula]] = {}
         # By identity: the formula is kept beside, so that the id stays its own.
@@ -208,6 +209,7 @@ class _Builder:
 
     def grid(self) -> Grid:
         asked = [tuple(self.cell_condition(cell.key, cell.subject, cell.test) for cell in row.cells) for row in self.rows]
+        self.watched()
         for draft in self.drafts:
             if isinstance(draft, _Ordered):
                 draft.place = {cut: i for i, cut in enumerate(sorted(draft.cuts))}
@@ -308,14 +310,19 @@ class _Builder:
 
     def watch(self, f: Formula, form: Form) -> None:
         """See to it that a date or duration out of range is a fault, though the linear form has none."""
-        if f in self.guards:
-            return
-        windows = []
-        for atom in form.terms:
-            window = _window(atom.kind.base)
-            if window:
-                windows.append((self.place(atom, as_number=True), *window))
-        self.guards[f] = Guard(f, tuple(windows), form.reach > MAX_REACH)
+        self.shaky.setdefault(f, form)
+
+    def watched(self) -> None:
+        # Last, so that the atoms stand in the order in which the tests name them.
+        for f, form in self.shaky.items():
+            if f in self.guards:
+                continue
+            windows = []
+            for atom in form.terms:
+                window = _window(atom.kind.base)
+                if window:
+                    windows.append((self.place(atom, as_number=True), *window))
+            self.guards[f] = Guard(f, tuple(windows), form.reach > MAX_REACH)
 
     def keep_fault(self, *formulas: Formula) -> None:
         """Compute formulas for their faults, where no axis does."""
@@ -359,8 +366,9 @@ class _Builder:
                 return negated(either(*(self.passes(s, t) for t in tests)))
             case Contains(every, formulas):
                 held = [self.member(self.plain.of(f), s) for f in formulas]
-                stated = negated(self.is_null(s))
-                return both(stated, *held) if every and not held else both(*held) if every else either(*held)
+                if every and not held:
+                    return negated(self.is_null(s))
+                return both(*held) if every else either(*held)
             case ElementOf(among):
                 return both(negated(self.is_null(s)), self.member(s, self.plain.of(among)))
 
