@@ -209,7 +209,8 @@ class _Builder:
 
     def grid(self) -> Grid:
         asked = [tuple(self.cell_condition(cell.key, cell.subject, cell.test) for cell in row.cells) for row in self.rows]
-        self.watched()
+        # After the questions, so that the atoms stand in the order in which the tests name them.
+        self.guard_ranges()
         for draft in self.drafts:
             if isinstance(draft, _Ordered):
                 draft.place = {cut: i for i, cut in enumerate(sorted(draft.cuts))}
@@ -305,15 +306,11 @@ class _Builder:
     def form(self, f: Formula) -> Form:
         made = linear(f)
         if made.shaky:
-            self.watch(f, made)
+            self.shaky.setdefault(f, made)
         return made
 
-    def watch(self, f: Formula, form: Form) -> None:
+    def guard_ranges(self) -> None:
         """See to it that a date or duration out of range is a fault, though the linear form has none."""
-        self.shaky.setdefault(f, form)
-
-    def watched(self) -> None:
-        # Last, so that the atoms stand in the order in which the tests name them.
         for f, form in self.shaky.items():
             if f in self.guards:
                 continue

@@ -7,9 +7,11 @@ which reads the tests as written. What is too much for a large table is sampled 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from policybook.cells.axes import Axis
+from policybook.cells.codes import Ranges
 from policybook.cells.grid import Cell, Grid
 from policybook.cells.samples import Facts, ordinary_facts, reaching
 from policybook.cells.words import value_text
@@ -110,12 +112,14 @@ def _spread(count: int, most: int) -> range:
 
 
 def _boundaries(grid: Grid) -> int:
-    return 1 + sum(4 * len(ranges) for made in grid.terms for term in made for _, ranges in term)
+    return 1 + sum(7 * len(ranges) for made in grid.terms for term in made for _, ranges in term)
 
 
-def _codes_beside(size: int, ranges: tuple[tuple[int, int], ...]) -> Iterator[int]:
-    codes = {c for low, high in ranges for c in (low - 1, low, high, high + 1) if 0 <= c < size}
-    yield from sorted(codes)
+def _codes_beside(axis: Axis, ranges: Ranges) -> list[int]:
+    """Return the codes at the ends of a set and beside them: a cut and both its sides; and null."""
+    # Of two neighbouring codes one is the cut itself: two steps out reach its other side.
+    codes = {c for low, high in ranges for c in (low - 2, low - 1, low, high, high + 1, high + 2) if 0 <= c < axis.size}
+    return sorted(codes if axis.null_code is None else codes | {axis.null_code})
 
 
 def _by_codes(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
@@ -132,7 +136,7 @@ def _by_codes(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
             allowed = dict(term)
             base = [allowed[a][0][0] if a in allowed else (row + a) % axis.size for a, axis in enumerate(grid.axes)]
             for a, ranges in term or ((0, ((0, 0),)),):
-                for code in _codes_beside(grid.axes[a].size, ranges):
+                for code in _codes_beside(grid.axes[a], ranges):
                     cell = (*base[:a], code, *base[a + 1 :])
                     if cell not in seen:
                         seen.add(cell)
@@ -165,7 +169,7 @@ def _by_values(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
                 moved = _reached(grid, a, ranges[0][0], at)
                 at = moved if moved is not None else at
             for a, ranges in term:
-                for code in _codes_beside(grid.axes[a].size, ranges):
+                for code in _codes_beside(grid.axes[a], ranges):
                     moved = _reached(grid, a, code, at)
                     if moved is None:
                         tally.skipped += 1
