@@ -161,6 +161,7 @@ def test_a_fault_is_kept_where_the_comparison_itself_needs_no_axis():
         ("d: {type: date}", 'd: "< d + P30D"', {"d": date(9999, 12, 20)}),
         ("d: {type: date}", 'd: "> d - P30D"', {"d": date(1, 1, 5)}),
         ("d: {type: date}, n: {type: integer}", 'd: "< d + days(n)"', {"d": date(2026, 1, 1), "n": Fraction(4_000_000)}),
+        ("d: {type: date}", 'd: "< d + P3000000D"', {"d": date(2026, 1, 1)}),
         ("l: {type: duration}", 'l: "< 5 * l"', {"l": timedelta(days=900_000_000)}),
         ("l: {type: duration}, k: {type: duration}", 'l: "< l + k"', {"l": timedelta(days=900_000_000), "k": timedelta(days=900_000_000)}),
     ],
@@ -183,6 +184,18 @@ def test_a_date_moves_by_whole_days_of_a_duration():
             rows(made, d=day + timedelta(gap), e=day, n=n)
     assert rows(made, d=day + timedelta(1), e=day, n=Fraction(3, 2)) == (0, 2, 3)
     assert rows(made, d=day - timedelta(1), e=day, n=Fraction(3, 2)) == (1,)
+
+
+def test_a_duration_times_a_number_loses_parts_of_a_microsecond():
+    made = grid(
+        "l: {type: duration}, n: {type: number}, i: {type: integer}",
+        'l: ">= n * PT0.000001S"',
+        'l: ">= i * PT0.000001S"',
+        'l: "<= l / 3 * 3"',
+    )
+    assert rows(made, l=timedelta(microseconds=1), n=Fraction(3, 2), i=Fraction(2)) == (0,)
+    assert rows(made, l=timedelta(microseconds=3), n=Fraction(7, 2), i=Fraction(3)) == (0, 1, 2)
+    assert [len(a.atoms) for a in made.axes] == [2, 2, 2]
 
 
 def test_values_that_double_each_time_are_not_written_out():
