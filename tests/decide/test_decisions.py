@@ -289,3 +289,20 @@ def test_pinned_versions():
     for unknown in ("0" * 64, old.version[:7]):
         with pytest.raises(UnknownNameError):
             ask(desk, "d", {"age": 50}, version=unknown)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_days_at_the_ends_of_the_calendar_refuse_the_request_and_nothing_worse(day):
+    body = """
+inputs: {on: {type: date}}
+decisions:
+  d:
+    hit_policy: first
+    values: {close: "end_of_day(on)", start: "datetime(on, 00:00)", later: on + P1M}
+    outputs: {x: {type: datetime}}
+    rules: [{id: r, clause: 1, when: {later: "> on"}, then: {x: close}}]
+    default: {id: e, clause: 1, then: {x: start}}
+"""
+    desk = desk_of(book_of(body))
+    with pytest.raises(FactsError, match="out of range"):
+        ask(desk, "d", {"on": day})

@@ -90,7 +90,10 @@ def evaluate(f: Formula, env: Mapping[str, Value], zone: Place) -> Any:
             values = [evaluate(a, env, zone) for a in arguments]
             if not function.takes_null and any(v is None for v in values):
                 return None
-            return function.compute(values, zone)
+            try:
+                return function.compute(values, zone)
+            except OverflowError:
+                raise FormulaError(f"`{name}`: the result is out of range") from None
         case ListOf(items, _):
             return tuple(evaluate(i, env, zone) for i in items)
         case Member(item, among):
