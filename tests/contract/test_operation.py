@@ -385,9 +385,10 @@ def test_a_signal_lets_calls_in_progress_end(number: int, tmp_path: Path) -> Non
 
 def test_work_that_does_not_end_is_cut_off() -> None:
     with in_thread(settings(limits=Limits(drain_s=0.3))) as inside, Calls(inside.port) as calls:
+        # Slow from the first item on: a quick machine would end the batch before it is cut off.
+        inside.services._response = lambda *_: time.sleep(0.01) or b""
         batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order()] * 10_000), timeout=60)
         wait_for(lambda: inside._routes.active == 1)
-        inside.services._response = lambda *_: time.sleep(0.01) or b""
         started = time.monotonic()
         inside.run(inside.stop())
         assert time.monotonic() - started < 5
