@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import zip_longest
 from pathlib import Path
@@ -186,6 +187,7 @@ class _Checker:
         self.policies: dict[str, tuple[HitPolicy, Aggregation | None]] = {}
         self.values: dict[str, DerivedValue] = {}
         self.row_ids: dict[str, Span] = {}
+        self.made_uses: dict[str, Uses] = {}
 
     def error(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
         self.findings.error(code, message, span, help_text)
@@ -674,27 +676,7 @@ class _Checker:
             decisions=tuple(needed),
         )
         self.made_uses[decision.name] = uses
-        return Decision(
-            name=decision.name,
-            title=decision.title,
-            question=decision.question,
-            hit_policy=decision.hit_policy,
-            aggregation=decision.aggregation,
-            outputs=decision.outputs,
-            rows=decision.rows,
-            default=decision.default,
-            for_each=decision.for_each,
-            values=decision.values,
-            uses=uses,
-            uses_directly=direct,
-            span=decision.span,
-        )
-
-    @property
-    def made_uses(self) -> dict[str, Uses]:
-        if not hasattr(self, "_uses"):
-            self._uses: dict[str, Uses] = {}
-        return self._uses
+        return replace(decision, uses=uses, uses_directly=direct)
 
     def closure(self, formulas: Iterable[m.Formula]) -> Uses:
         """Collect what formulas read, through the book's values."""
