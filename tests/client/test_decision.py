@@ -159,6 +159,26 @@ def test_an_explanation_reads_well(answer: Any, golden: Any, language: str) -> N
     golden(WANTED / f"explain.{language}.txt", answer(RESPONSE).explain(language) + "\n")
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (values_pb2.Value(decimal="5"), "天", "5 天"),
+        (values_pb2.Value(decimal="1/3"), "（占授信额）", "1/3（占授信额）"),
+        (money("5"), "CNY", "5 CNY"),
+        (money("5"), "CNY a year", "5 CNY a year"),
+        (money("5"), "元/年", "5 CNY/年"),
+        (money("5"), "元及以下", "5 CNY 及以下"),
+        (money("5"), "USD a year", "5 CNY USD a year"),
+    ],
+)
+def test_a_unit_stands_behind_its_value(answer: Any, value: Any, unit: str, shown: str) -> None:
+    response = pb.DecideResponse()
+    response.CopyFrom(RESPONSE)
+    del response.trace.tables[0].inputs[:]
+    response.trace.tables[0].inputs.add(name="x", value=value, unit=unit)
+    assert f"x  {shown}\n" in answer(response).explain()
+
+
 def test_items_index_like_an_answer(answer: Any) -> None:
     response = pb.DecideResponse(
         decision="penalties.fine",

@@ -113,7 +113,9 @@ def message_of(answer: Answer, language: str) -> pb.DecideResponse:
                 hit_policy=t.decision.hit_policy.value + (f" {how.value}" if how else ""),
                 item_number=t.item_number,
                 inputs=[
-                    trace_pb.NamedValue(name=v.name, title=v.title.get(language), unit=v.unit, value=value_of(v.value, v.kind, currency))
+                    trace_pb.NamedValue(
+                        name=v.name, title=v.title.get(language), unit=v.unit.get(language), value=value_of(v.value, v.kind, currency)
+                    )
                     for v in t.inputs
                 ],
                 parameters=[
@@ -121,7 +123,7 @@ def message_of(answer: Answer, language: str) -> pb.DecideResponse:
                         name=p.parameter.name,
                         title=p.parameter.title.get(language),
                         value=value_of(p.value, p.parameter.kind, currency),
-                        unit=p.parameter.unit,
+                        unit=p.parameter.unit.get(language),
                         effective_from=p.since.isoformat() if p.since else "",
                         clauses=p.parameter.clauses,
                         set_by_company=p.parameter.set_by_company,

@@ -43,6 +43,14 @@ def test_an_answer_has_all_its_parts(calls: Calls) -> None:
     assert 0 < got.trace.elapsed.ToNanoseconds() < 10**10
 
 
+@pytest.mark.parametrize(("language", "cap", "hours"), [("en", "CNY an order", "hours"), ("zh", "元/单", "小时"), ("", "CNY an order", "hours")])
+def test_units_are_in_the_language_of_the_request(calls: Calls, language: str, cap: str, hours: str) -> None:
+    got = calls.decide(order("60", language=language))
+    assert [p.unit for p in got.trace.tables[0].parameters] == [cap, ""]
+    got = calls.decide(pb.DecideRequest(decision="shop.rate", facts={"amount": money("60")}, language=language))
+    assert {i.name: i.unit for i in got.trace.tables[0].inputs}["hours"] == hours
+
+
 def test_a_refusal_by_the_policy_is_an_answer(calls: Calls) -> None:
     got = calls.decide(order(customer="barred"))
     assert got.outcome == pb.OUTCOME_DECIDED

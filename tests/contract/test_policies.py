@@ -90,6 +90,12 @@ def test_a_definition_shows_the_table(calls: Calls) -> None:
     assert [v.value for v in inputs["customer"].enum_values] == ["new", "known", "barred"]
 
 
+def test_a_definition_has_its_units_in_the_language_of_the_request(calls: Calls) -> None:
+    for language, cap, hours in (("en", "CNY an order", "hours"), ("zh", "元/单", "小时")):
+        assert [p.unit for p in definition(calls, "shop.order", language=language).parameters] == [cap, ""]
+        assert {i.name: i.unit for i in definition(calls, "shop.rate", language=language).inputs} == {"amount": "", "hours": hours}
+
+
 def test_a_definition_counts_what_required_decisions_need(calls: Calls) -> None:
     got = definition(calls, "shop.total")
     assert {i.name for i in got.inputs} == {"amount", "customer", "signed", "late_days"}

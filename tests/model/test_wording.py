@@ -6,6 +6,7 @@ import pytest
 
 from books_in_text import HEAD, ask, book_of, desk_of
 from policybook.check.book import check_source
+from policybook.model.wording import unit_after
 from policybook.source import Source
 
 BODY = """
@@ -68,3 +69,29 @@ def test_a_name_that_is_no_parameter_is_a_finding():
     assert [(f.code.slug, f.message, f.help) for f in report.errors] == [
         ("unknown-name", "the sentence of row `r` holds `{kap}`, which is not a parameter", "did you mean `cap`?")
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "both"),
+    [
+        ("5", "days", "5 days"),
+        ("5", "天", "5 天"),
+        ("5", "", "5"),
+        ("5.00 CNY", "CNY", "5.00 CNY"),
+        ("5.00 CNY", "CNY a year", "5.00 CNY a year"),
+        ("5.00 CNY", "元/年", "5.00 CNY/年"),
+        ("5.00 CNY", "元及以下", "5.00 CNY 及以下"),
+        ("5.00 CNY", "USD a year", "5.00 CNY USD a year"),
+        ("5.00 CNY", "CNYX", "5.00 CNY CNYX"),
+        ("5.00 USD", "元/年", "5.00 USD 元/年"),
+        ("5元", "CNY", "5元"),
+        ("5元", "元/年", "5元/年"),
+        ("5元", "元及以下", "5元及以下"),
+        ("1/3", "（占授信额）", "1/3（占授信额）"),
+        ("24小时", "（当日）", "24小时（当日）"),
+        ("PT24H", "元", "PT24H 元"),
+        ("", "days", " days"),
+    ],
+)
+def test_a_unit_stands_behind_its_value(value, unit, both):
+    assert value + unit_after(value, unit) == both

@@ -282,7 +282,7 @@ def make_book(pick: Callable[[int], int], kinds: Sequence[Kind]) -> Book:
     for i in range(pick(3)):
         formula = maker.formula(maker.one(kinds), 2)
         maker.values[f"v{i}"] = formula
-        values.append(DerivedValue(name=f"v{i}", formula=formula, title=k.NO_TEXT, unit="", text="", span=NOWHERE))
+        values.append(DerivedValue(name=f"v{i}", formula=formula, title=k.NO_TEXT, unit=k.NO_TEXT, text="", span=NOWHERE))
     rows = []
     for i in range(1 + pick(10)):
         cells = []
@@ -300,7 +300,7 @@ def make_book(pick: Callable[[int], int], kinds: Sequence[Kind]) -> Book:
                 name=name,
                 kind=kind,
                 title=k.NO_TEXT,
-                unit="",
+                unit=k.NO_TEXT,
                 clauses=(),
                 set_by_company=True,
                 reading=k.NO_TEXT,

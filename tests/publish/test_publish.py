@@ -37,7 +37,7 @@ parameters:
   free_from:
     title: {en: Free tea from, zh: 免费茶起点}
     type: money
-    unit: CNY spent
+    unit: {en: CNY spent, zh: 元消费}
     clause: 7.1
     values:
       - {from: 2025-01-01, value: 12000}
@@ -250,8 +250,8 @@ def test_every_clause_stands_in_its_appendix() -> None:
 def test_what_people_wrote_is_never_markup(hostile: str) -> None:
     quoted = hostile.replace("'", "''")
     text = BOOK.replace("Tea room", "@@").replace("Lowered.", "@@").replace("None is stated.", "@@").replace("Regular guest", "@@")
-    text = text.replace("CNY spent", "@@").replace('"Welcome"', '"' + "@@" + '"').replace("@@", "HOSTILE")
-    text = re.sub(r"(?<=en: )HOSTILE", lambda _: f"'{quoted}'", text).replace("unit: HOSTILE", f"unit: '{quoted}'")
+    text = text.replace("CNY spent, zh: 元消费", "@@").replace('"Welcome"', '"' + "@@" + '"').replace("@@", "HOSTILE")
+    text = re.sub(r"(?<=en: )HOSTILE", lambda _: f"'{quoted}'", text)
     index = ClauseIndex(
         (
             *CLAUSES.clauses,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -15,7 +16,7 @@ from policybook_client.decision import (
     RowVerdict,
     TableTrace,
 )
-from policybook_client.values import Record, text_of
+from policybook_client.values import Money, Record, text_of
 
 _Captions = dict[str | RowVerdict, str]
 
@@ -145,9 +146,15 @@ def _outputs(outputs: Record) -> list[str]:
 
 
 def _with_unit(value: NamedValue | ParameterTrace) -> str:
-    text = text_of(value.value)
-    # An amount brings its unit, the currency, with it.
-    return text if not value.unit or text.endswith(f" {value.unit}") else f"{text} {value.unit}"
+    text, unit = text_of(value.value), value.unit
+    if isinstance(value.value, Money):
+        # An amount brings its currency with it: `5 CNY` and `CNY a year`, or `元/年`.
+        names = (value.value.currency, *(("元",) if value.value.currency == "CNY" else ()))
+        name = next((n for n in names if re.match(rf"{re.escape(n)}(?![A-Za-z0-9])", unit)), "")
+        unit = unit.removeprefix(name).strip()
+    if not unit:
+        return text
+    return f"{text}{unit}" if unit[0] in "（/" else f"{text} {unit}"
 
 
 def _clauses(clauses: Sequence[str]) -> str:

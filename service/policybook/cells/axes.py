@@ -42,7 +42,7 @@ class Atom:
     formula: Formula
     name: str
     title: Text
-    unit: str
+    unit: Text
     field: Field | None
     read: Reader = dataclasses.field(repr=False, compare=False)
 

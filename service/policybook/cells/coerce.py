@@ -12,6 +12,7 @@ from policybook.errors import FactsError, LimitError
 from policybook.model.book import Book, Decision
 from policybook.model.facts import Raw, RawFacts, Tag
 from policybook.model.kinds import Base, Field, Kind
+from policybook.model.wording import unit_after
 from policybook.source import NOWHERE
 from policybook.values import (
     Value,
@@ -143,9 +144,12 @@ class _Coercion:
         if (low is not None and value < low) or (high is not None and value > high):
             limits = [f"at least {self.show(low, field.kind)}"] if low is not None else []
             limits += [f"at most {self.show(high, field.kind)}"] if high is not None else []
-            unit = f" {field.unit}" if field.unit else ""
+            unit, shown, allowed = field.unit.get("en"), self.show(value, field.kind), " and ".join(limits)
             self.fault(
-                Code.FACT_BOUNDS, path, f"`{field.name}` is {self.show(value, field.kind)}{unit}", f"allowed: {' and '.join(limits)}{unit}"
+                Code.FACT_BOUNDS,
+                path,
+                f"`{field.name}` is {shown}{unit_after(shown, unit)}",
+                f"allowed: {allowed}{unit_after(allowed, unit)}",
             )
 
     def show(self, value: Value, kind: Kind) -> str:

@@ -567,7 +567,7 @@ class _Builder:
             index=index, formula=f, name=name, title=title, unit=unit, field=declared, read=reader(f, self.zone, as_number=as_number)
         )
 
-    def declared(self, f: Formula) -> tuple[Text, str, Field | None]:
+    def declared(self, f: Formula) -> tuple[Text, Text, Field | None]:
         declared: Field | None = None
         match f:
             case Ref(name, Role.INPUT, _):
@@ -579,7 +579,7 @@ class _Builder:
             case Get(source, name, _):
                 kind = source.kind.element if source.kind.base is Base.LIST and source.kind.element else source.kind
                 declared = kind.field_named(name)
-        return (declared.title, declared.unit, declared) if declared else (NO_TEXT, "", None)
+        return (declared.title, declared.unit, declared) if declared else (NO_TEXT, NO_TEXT, None)
 
     def axis(self, index: int, draft: _Draft, atoms: tuple[Atom, ...]) -> Axis:
         title = self.axis_title(draft.key)

@@ -353,7 +353,7 @@ class _Checker:
             name=draft.name,
             kind=kind,
             title=text_of(draft.title),
-            unit=draft.unit,
+            unit=text_of(draft.unit),
             clauses=clauses,
             set_by_company=draft.set_by_company,
             reading=text_of(draft.reading),
@@ -480,7 +480,12 @@ class _Checker:
         if formula.kind.base is Base.NULL:
             self.error(Code.WRONG_TYPE, f"value `{draft.name}` is always null", draft.formula.span)
         return DerivedValue(
-            name=draft.name, formula=formula, title=text_of(draft.title), unit=draft.unit, text=draft.formula.text, span=draft.name_span
+            name=draft.name,
+            formula=formula,
+            title=text_of(draft.title),
+            unit=text_of(draft.unit),
+            text=draft.formula.text,
+            span=draft.name_span,
         )
 
     # One decision

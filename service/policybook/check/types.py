@@ -146,7 +146,7 @@ class Types:
             name=draft.name,
             kind=kind,
             title=text_of(draft.title),
-            unit=draft.unit,
+            unit=text_of(draft.unit),
             minimum=minimum,
             maximum=maximum,
             optional=draft.optional,

@@ -113,7 +113,7 @@ class Drawing:
         if f.maximum is not None:
             parts.append(f"<= {self.value(f.maximum, f.kind)}")
         if f.unit:
-            parts.append(f.unit)
+            parts.append(" / ".join(lines(f.unit, self.lang)))
         if f.has_default:
             parts.append(f"{self.word('default_is')} {self.value(f.default, f.kind)}")
         elif f.optional:
@@ -135,7 +135,7 @@ class Drawing:
             values = [v for v in p.values if self.day is None or v.effective.covers(self.day)]
             text = Text()
             for v in values:
-                text.append("\n" if text else "").append_text(with_unit(self.value(v.value, p.kind), p.unit, "value"))
+                text.append("\n" if text else "").append_text(with_unit(self.value(v.value, p.kind), p.unit, self.lang, "value"))
                 if v.effective != Effective():
                     text.append(f" ({self.dates(v.effective)})", "dim")
             source = [f"{self.word('clause')} {', '.join(p.clauses)}"] if p.clauses else []

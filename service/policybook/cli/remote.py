@@ -217,14 +217,14 @@ class _Merger:
     def output(self, name: str, value: Any) -> ShownValue:
         fields = self.outputs.get(name, {})
         field = next(iter(fields.values()), None)
-        title = self.text([f.title for f in fields.values()]) if len(fields) == len(self.answers) else NO_TEXT
+        everywhere = tuple(fields.values()) if len(fields) == len(self.answers) else ()
         return ShownValue(
             name=name,
             text=self.written(value, field.kind.name if field else ""),
             json=self.json(value),
-            title=title,
+            title=self.text([f.title for f in everywhere]) if everywhere else NO_TEXT,
             label=self.label(value, fields),
-            unit=field.unit if field else "",
+            unit=self.text([f.unit for f in everywhere]) if everywhere else NO_TEXT,
         )
 
     def label(self, value: Any, fields: Mapping[str, pc.FieldDefinition]) -> Text:
@@ -257,17 +257,17 @@ class _Merger:
             outputs=tuple(self.plain(name, t.outputs[name]) for name in self.output_names(t.decision) if name in t.outputs),
         )
 
-    def plain(self, name: str, value: Any, title: Text = NO_TEXT, unit: str = "") -> ShownValue:
+    def plain(self, name: str, value: Any, title: Text = NO_TEXT, unit: Text = NO_TEXT) -> ShownValue:
         return ShownValue(name=name, text=self.written(value), json=self.json(value), title=title, unit=unit)
 
     def named(self, values: Sequence[pc.NamedValue]) -> ShownValue:
         v = values[0]
-        return self.plain(v.name, v.value, self.text([x.title for x in values]), v.unit)
+        return self.plain(v.name, v.value, self.text([x.title for x in values]), self.text([x.unit for x in values]))
 
     def figure(self, figures: Sequence[pc.ParameterTrace]) -> ShownFigure:
         f = figures[0]
         return ShownFigure(
-            value=self.plain(f.name, f.value, self.text([x.title for x in figures]), f.unit),
+            value=self.plain(f.name, f.value, self.text([x.title for x in figures]), self.text([x.unit for x in figures])),
             since=f.effective_from.isoformat() if f.effective_from else "",
             clauses=f.clauses,
             set_by_company=f.set_by_company,

@@ -16,6 +16,7 @@ from rich.text import Text
 from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
 from policybook.cli.words import HIT_POLICIES, Lang, broken, caption, joined, labelled, lines
 from policybook.model.kinds import Text as Words
+from policybook.model.wording import unit_after
 from policybook.trials.text import figures_in
 
 _SIGNS = {"selected": ("✓", "yes"), "outranked": ("○", "weak"), "not matched": ("✗", "no"), "not reached": ("·", "dim")}
@@ -111,19 +112,18 @@ def grid(*no_wrap: bool) -> Table:
 def _values(values: Sequence[ShownValue], lang: Lang, *, strong: bool) -> Table:
     table = grid(True, False, False)
     for v in values:
-        value = with_unit(v.text, v.unit, "value" if strong else "")
+        value = with_unit(v.text, v.unit, lang, "value" if strong else "")
         meaning = v.label if strong and v.label else v.title
         table.add_row(Text(v.name, "name" if strong else ""), value, Text(joined(meaning, lang), "dim"))
     return table
 
 
-def with_unit(value: str, unit: str, style: str = "") -> Text:
-    """Write a value and its unit: `5.00 CNY` in `CNY a year` is `5.00 CNY a year`."""
+def with_unit(value: str, unit: Words, lang: Lang, style: str = "") -> Text:
+    """Write a value and its unit; in both languages `5 days / 天`."""
     text = Text(value, style)
-    first, _, rest = unit.partition(" ")
-    if first and value.endswith(f" {first}"):
-        unit = rest
-    return text.append(f" {unit}", "dim") if unit else text
+    first, *others = lines(unit, lang) or ("",)
+    text.append(unit_after(value, first), "dim")
+    return text.append("".join(f" / {other}" for other in others if unit_after(value, other)), "dim")
 
 
 def _items(items: Sequence[ShownItem], lang: Lang) -> Table:
@@ -231,7 +231,7 @@ def hit_policy(text: str, lang: Lang) -> tuple[str, ...]:
 def _figures(figures: Sequence[ShownFigure], lang: Lang) -> Table:
     table = grid(True, False, False)
     for f in figures:
-        value = with_unit(f.value.text, f.value.unit)
+        value = with_unit(f.value.text, f.value.unit, lang)
         source = [_clauses(f, lang)] if f.clauses else []
         if f.set_by_company:
             source.append(caption("set_by_company", lang))

@@ -30,7 +30,7 @@ class ShownValue:
     json: object
     title: Text = NO_TEXT
     label: Text = NO_TEXT
-    unit: str = ""
+    unit: Text = NO_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class _Shower:
         self.currency = currency
         self.zone = zone
 
-    def value(self, name: str, kind: Kind, value: Value, title: Text = NO_TEXT, unit: str = "") -> ShownValue:
+    def value(self, name: str, kind: Kind, value: Value, title: Text = NO_TEXT, unit: Text = NO_TEXT) -> ShownValue:
         return ShownValue(
             name=name,
             text=self.text(value, kind),

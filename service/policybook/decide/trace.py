@@ -21,7 +21,7 @@ from policybook.values import Value
 class TracePlan:
     """What to show of one table, prepared once: (name, kind, title, unit) of each value it looks at."""
 
-    shown: tuple[tuple[str, Kind, Text, str], ...]
+    shown: tuple[tuple[str, Kind, Text, Text], ...]
     decision: Decision
     zone: Place
     _parameters: dict[int, tuple[UsedParameter, ...]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class TracePlan:
     @classmethod
     def of(cls, book: Book, decision: Decision) -> TracePlan:
         """Prepare the plan of a decision."""
-        shown: dict[str, tuple[Kind, Text, str]] = {}
+        shown: dict[str, tuple[Kind, Text, Text]] = {}
         for name in decision.uses_directly.inputs:
             declared = book.input_by_name[name]
             shown[name] = (declared.kind, declared.title, declared.unit)
@@ -40,9 +40,9 @@ class TracePlan:
             if ref.role is Role.OUTPUT:
                 required, _, output_name = ref.name.partition(".")
                 output = book.decision_by_name[required].output(output_name)
-                shown[ref.name] = (ref.kind, output.title if output else NO_TEXT, output.unit if output else "")
+                shown[ref.name] = (ref.kind, output.title if output else NO_TEXT, output.unit if output else NO_TEXT)
             elif ref.role in (Role.ITEM, Role.BUILT_IN):
-                shown[ref.name] = (ref.kind, NO_TEXT, "")
+                shown[ref.name] = (ref.kind, NO_TEXT, NO_TEXT)
         for local in decision.values:
             shown[local.name] = (local.kind, local.title, local.unit)
         return cls(tuple((n, *rest) for n, rest in shown.items()), decision, book.zone)

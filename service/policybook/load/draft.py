@@ -44,7 +44,7 @@ class DraftField:
     span: Span
     type: Scalar | None
     title: DraftText | None = None
-    unit: str = ""
+    unit: DraftText | None = None
     values: tuple[tuple[Scalar, DraftText | None], ...] | None = None
     of: DraftField | None = None
     fields: tuple[DraftField, ...] = ()
@@ -71,7 +71,7 @@ class DraftParameter:
     name_span: Span
     type: DraftField | None
     title: DraftText | None
-    unit: str
+    unit: DraftText | None
     clauses: tuple[Scalar, ...]
     set_by_company: bool
     reading: DraftText | None
@@ -85,7 +85,7 @@ class DraftValue:
     name_span: Span
     formula: Words
     title: DraftText | None
-    unit: str
+    unit: DraftText | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

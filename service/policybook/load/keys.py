@@ -32,7 +32,7 @@ TYPE = {
         WORD,
     ),
     "title": Key("what a person calls it", TEXT),
-    "unit": Key("what it counts, such as `days`", WORD),
+    "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
     "values": Key("of an enum: the allowed values, highest priority first", "enum values"),
     "of": Key("of a list: what it holds", "type"),
     "fields": Key("of a record: its fields", "fields"),
@@ -51,7 +51,7 @@ PARAMETER = {
     "type": Key("its type, when it is not plain from the value", WORD),
     "value": Key("the figure", EXPRESSION),
     "values": Key("dated figures: [{from: 2025-01-01, value: 3}, ..]", "dated values"),
-    "unit": Key("what it counts", WORD),
+    "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
     "clause": Key("the clause that gives it", WORDS),
     "set_by": Key("`company`: the written policy leaves it open", WORD),
     "reading": Key("how an unclear clause was taken, and why", TEXT),
@@ -69,7 +69,7 @@ DATED = {
 VALUE = {
     "is": Key("the expression", EXPRESSION, required=True),
     "title": Key("what a person calls it", TEXT),
-    "unit": Key("what it counts", WORD),
+    "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
 }
 
 ROW = {

@@ -133,6 +133,13 @@ class Reader:
                 )
         return DraftText(texts.get("en", ""), texts.get("zh", ""), node.span)
 
+    def unit(self, node: Node | None, what: str) -> DraftText | None:
+        """Read `kVA`, which is the same in both languages, or `{en: .., zh: ..}`."""
+        if isinstance(node, Scalar):
+            word = self.word(node, what)
+            return DraftText(word.text, word.text, word.content) if word else None
+        return self.text(node, what)
+
     def flag(self, node: Node | None, what: str) -> bool:
         word = self.word(node, what)
         if word is None:
@@ -196,7 +203,6 @@ class Reader:
         if isinstance(node, Mapping) and "type" not in found and found:
             self.fault(Code.MISSING_KEY, f"{what} lacks the key `type`", node.entries[0][0].span, "such as `type: money`")
         of = found.get("of")
-        unit = self.word(found.get("unit"), f"{what}.unit")
         rounding = self.word(found.get("rounding"), f"{what}.rounding")
         return DraftField(
             name=name,
@@ -204,7 +210,7 @@ class Reader:
             span=node.span,
             type=self.word(found.get("type"), f"{what}.type"),
             title=self.text(found.get("title"), f"{what}.title"),
-            unit=unit.text if unit else "",
+            unit=self.unit(found.get("unit"), f"{what}.unit"),
             values=self.enum_values(found.get("values"), f"{what}.values"),
             of=self.field(name, of.span, of, f"{what}.of") if of is not None and _has_type_shape(of) else None,
             fields=tuple(self.field(k.text, k.span, v, f"{what}.{k.text}") for k, v in self.entries(found.get("fields"), f"{what}.fields")),
@@ -266,7 +272,7 @@ class Reader:
                 name_span=name.span,
                 type=None,
                 title=None,
-                unit="",
+                unit=None,
                 clauses=(),
                 set_by_company=False,
                 reading=None,
@@ -279,7 +285,6 @@ class Reader:
             self.fault(
                 Code.MISSING_KEY, f"{what} needs either `value` or `values`", at, "`value: 3`, or `values: [{from: 2025-01-01, value: 3}]`"
             )
-        unit = self.word(found.get("unit"), f"{what}.unit")
         type_node = found.get("type")
         of = found.get("of")
         type_word = self.word(type_node, f"{what}.type")
@@ -292,7 +297,7 @@ class Reader:
             name_span=name.span,
             type=draft_type,
             title=self.text(found.get("title"), f"{what}.title"),
-            unit=unit.text if unit else "",
+            unit=self.unit(found.get("unit"), f"{what}.unit"),
             clauses=self.words_list(found.get("clause"), f"{what}.clause"),
             set_by_company=self.company(found.get("set_by"), f"{what}.set_by"),
             reading=self.text(found.get("reading"), f"{what}.reading"),
@@ -331,14 +336,14 @@ class Reader:
         what = f"value `{name.text}`"
         if not isinstance(node, Mapping):
             words = self.expression(node, what)
-            return DraftValue(name=name.text, name_span=name.span, formula=words, title=None, unit="") if words else None
+            return DraftValue(name=name.text, name_span=name.span, formula=words, title=None, unit=None) if words else None
         found = self.fields(node, keys.VALUE, what)
         words = self.expression(found.get("is"), what)
-        unit = self.word(found.get("unit"), f"{what}.unit")
+        unit = self.unit(found.get("unit"), f"{what}.unit")
         if words is None:
             return None
         title = self.text(found.get("title"), f"{what}.title")
-        return DraftValue(name=name.text, name_span=name.span, formula=words, title=title, unit=unit.text if unit else "")
+        return DraftValue(name=name.text, name_span=name.span, formula=words, title=title, unit=unit)
 
     def values(self, node: Node | None, what: str) -> tuple[DraftValue, ...]:
         return tuple(v for v in (self.value(k, n) for k, n in self.entries(node, what)) if v)

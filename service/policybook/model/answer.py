@@ -40,7 +40,7 @@ class NamedValue:
     name: str
     kind: Kind
     title: Text
-    unit: str
+    unit: Text
     value: Value
 
 

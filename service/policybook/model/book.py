@@ -76,7 +76,7 @@ class Parameter:
     name: str
     kind: Kind
     title: Text
-    unit: str
+    unit: Text
     clauses: tuple[str, ...]
     set_by_company: bool
     reading: Text
@@ -96,7 +96,7 @@ class DerivedValue:
     name: str
     formula: Formula
     title: Text
-    unit: str
+    unit: Text
     text: str
     span: Span
 

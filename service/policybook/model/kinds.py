@@ -137,7 +137,7 @@ class Field:
     name: str
     kind: Kind
     title: Text = NO_TEXT
-    unit: str = ""
+    unit: Text = NO_TEXT
     minimum: Value = field(default=None, compare=False)
     maximum: Value = field(default=None, compare=False)
     optional: bool = False

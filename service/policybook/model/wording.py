@@ -13,6 +13,10 @@ from policybook.model.kinds import Base, Kind, Text
 from policybook.values import Period, Value, decimal_text
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_YUAN = "元"
+_AMOUNT = re.compile(rf"\S ([A-Z]{{3}})\Z|({_YUAN})\Z")
+# Chinese writes these behind a figure without a space.
+_ATTACHED = "（/"
 
 
 def placeholders(text: Text) -> Iterator[str]:
@@ -52,7 +56,7 @@ def figure_text(value: Value, kind: Kind, currency: str, language: str) -> str:
     match value:
         case Fraction() if kind.base is Base.MONEY:
             amount = decimal_text(value)
-            return f"{amount}元" if (language, currency) == ("zh", "CNY") else f"{amount} {currency}"
+            return f"{amount}{_YUAN}" if (language, currency) == ("zh", "CNY") else f"{amount} {currency}"
         case Fraction() if kind.base is Base.PERCENT:
             percent = decimal_text(value * 100)
             return decimal_text(value) if "/" in percent else f"{percent}%"
@@ -75,6 +79,22 @@ def figure_text(value: Value, kind: Kind, currency: str, language: str) -> str:
             return "true" if value else "false"
         case _:
             return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def unit_after(value: str, unit: str) -> str:
+    """Return what a unit adds behind a written value, the space between them included.
+
+    `5` gets ` days`. An amount has its currency already: `5.00 CNY` gets of `CNY a year` only ` a year`, of `元/年` only `/年`.
+    """
+    rest = unit
+    if found := _AMOUNT.search(value):
+        currency = found.group(1)
+        names = ("CNY", _YUAN) if currency in ("CNY", None) else (currency,)
+        rest = next((unit.removeprefix(n) for n in names if re.match(rf"{n}(?![A-Za-z0-9])", unit)), unit).strip()
+    if not rest:
+        return ""
+    attached = rest[0] in _ATTACHED or not (value[-1:].isascii() or rest[0].isascii())
+    return rest if attached else f" {rest}"
 
 
 def _length(length: timedelta, language: str) -> str:

@@ -12,7 +12,7 @@ from policybook.model.book import Book, Decision, DerivedValue, Effective, Param
 from policybook.model.clauses import ClauseIndex
 from policybook.model.formula import Formula, Role
 from policybook.model.kinds import NO_TEXT, Base, Field, Kind, Text
-from policybook.model.wording import worded_on
+from policybook.model.wording import unit_after, worded_on
 from policybook.publish.labels import RANKED, policy_text
 from policybook.publish.phrases import Wording, named
 from policybook.publish.view import (
@@ -220,10 +220,10 @@ class _Gatherer:
         words = self.words.phrase(subject, decision)
         return ColumnView(name=key, title=Text("".join(p.text for p in words.en), "".join(p.text for p in words.zh)), target="")
 
-    def unit(self, ref: m.Ref) -> str:
+    def unit(self, ref: m.Ref) -> Text:
         if ref.role is Role.INPUT:
             return self.book.input_by_name[ref.name].unit
-        return self.book.value_by_name[ref.name].unit if ref.role is Role.VALUE and ref.name in self.book.value_by_name else ""
+        return self.book.value_by_name[ref.name].unit if ref.role is Role.VALUE and ref.name in self.book.value_by_name else NO_TEXT
 
     def row(self, number: int, row: Row, decision: Decision, subjects: Mapping[str, Formula]) -> RowView:
         said = worded_on(row, self.book, self.day)
@@ -277,17 +277,12 @@ def _figure(p: Parameter, words: Wording, citing: _Citing) -> FigureView:
     has_dates = len(p.values) > 1 or any(v.effective != Effective() for v in p.values)
     dated = tuple(DatedFigure(words.value(v.value, p.kind), dates_text(v.effective), v is current) for v in p.values) if has_dates else ()
     value = words.figure_of_the_day(p)
-    unit = p.unit
-    # `5 CNY` in `CNY a year` is `5 CNY a year`.
-    first, _, rest = unit.partition(" ")
-    if first and value.en.endswith(f" {first}"):
-        unit = rest
     return FigureView(
         anchor=f"figure.{words.book.name}.{p.name}",
         name=p.name,
         title=p.title or named(p.name),
         value=value,
-        unit=unit,
+        unit=Text(unit_after(value.en, p.unit.get("en")), unit_after(value.zh, p.unit.get("zh"))),
         dated=dated,
         citations=citing.citations(p.clauses),
         by_company=p.set_by_company,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from policybook.model.kinds import Text
 from policybook.publish.labels import CLAUSE_KINDS, LABELS
-from policybook.publish.view import Lang, Link, Phrase, Piece, Publication
+from policybook.publish.view import FigureView, Lang, Link, Phrase, Piece, Publication
 
 TEMPLATES = Path(__file__).with_name("templates")
 _TAGS = {"en": "en", "zh": "zh-Hans"}
@@ -41,6 +41,7 @@ class _Page:
 
     def filters(self) -> Mapping[str, Callable[..., Markup]]:
         return {
+            "amount": self.amount,
             "label": self.label,
             "inline": self.inline,
             "block": self.block,
@@ -70,6 +71,14 @@ class _Page:
         if language == self.languages[0]:
             return Markup("<span>{}</span>").format(content) if self.lang == "both" else Markup("{}").format(content)
         return Markup('<span class="{}" lang="{}">{}</span>').format(language, _TAGS[language], content)
+
+    def amount(self, figure: FigureView) -> Markup:
+        """Write the value of the day and its unit."""
+        shown: dict[Markup, str] = {}
+        for language in self.languages:
+            unit = Markup('<span class="unit">{}</span>').format(figure.unit.get(language)) if figure.unit else ""
+            shown.setdefault(Markup("<b>{}</b>{}").format(figure.value.get(language), unit), language)
+        return Markup(" ").join(self.span(language, content) for content, language in shown.items())
 
     def block(self, text: Text) -> Markup:
         """Write a text as a line for each language."""

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from policybook.model.kinds import Text
 from policybook.publish.html import TEMPLATES
 from policybook.publish.labels import CLAUSE_KINDS, LABELS
-from policybook.publish.view import Citation, Lang, Link, Phrase, Piece, Publication
+from policybook.publish.view import Citation, FigureView, Lang, Link, Phrase, Piece, Publication
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$&])")
 # What would make a block of a line that begins so.
@@ -66,6 +66,7 @@ class _Page:
 
     def filters(self) -> Mapping[str, Callable[..., str]]:
         return {
+            "amount": self.amount,
             "anchor": anchor,
             "citation": self.citation,
             "code": code,
@@ -88,6 +89,11 @@ class _Page:
     def inline(self, text: Text, between: str = " / ") -> _Written:
         shown = (text.en, text.zh) if self.lang == "both" else (text.get(self.lang),)
         return _Written(between.join(dict.fromkeys(escaped(t) for t in shown if t)))
+
+    def amount(self, figure: FigureView) -> _Written:
+        """Write the value of the day and its unit."""
+        shown = (f"**{escaped(figure.value.get(language))}**{escaped(figure.unit.get(language))}" for language in self.languages)
+        return _Written(" / ".join(dict.fromkeys(shown)))
 
     def phrase(self, phrase: Phrase) -> _Written:
         return _Written("<br>".join(dict.fromkeys(self.pieces(phrase.get(language)) for language in self.languages)))

@@ -69,13 +69,13 @@ class DatedFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureView:
-    """A parameter; `value` is that of the day, empty when none is in force."""
+    """A parameter; `value` is that of the day, empty when none is in force; `unit` is what stands behind it, with the space between."""
 
     anchor: str
     name: str
     title: Text
     value: Text
-    unit: str
+    unit: Text
     dated: tuple[DatedFigure, ...]
     citations: tuple[Citation, ...]
     by_company: bool
@@ -96,7 +96,7 @@ class FieldView:
     name: str
     title: Text
     kind: Text
-    unit: str
+    unit: Text
     choices: tuple[Link, ...]
     limits: tuple[Text, ...]
     fields: tuple[FieldView, ...]
@@ -107,7 +107,7 @@ class ValueView:
     anchor: str
     name: str
     title: Text
-    unit: str
+    unit: Text
     meaning: Phrase
     formal: str
 
@@ -117,7 +117,7 @@ class ColumnView:
     name: str
     title: Text
     target: str
-    unit: str = ""
+    unit: Text = NO_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

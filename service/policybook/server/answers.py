@@ -137,7 +137,7 @@ class Print:
     def _input(self, named: NamedValue) -> bytes:
         known = self._named.get(named.name)
         if known is None:
-            message = trace_pb.NamedValue(name=named.name, title=named.title.get(self._language), unit=named.unit)
+            message = trace_pb.NamedValue(name=named.name, title=named.title.get(self._language), unit=named.unit.get(self._language))
             known = self._named[named.name] = (message.SerializeToString(), ENCODERS[named.kind.base])
         value = named.value
         body = NULL if value is None else known[1](value, named.kind, self.currency)
@@ -151,7 +151,7 @@ class Print:
             message = trace_pb.ParameterTrace(
                 name=parameter.name,
                 title=parameter.title.get(self._language),
-                unit=parameter.unit,
+                unit=parameter.unit.get(self._language),
                 effective_from=used.since.isoformat() if used.since else "",
                 clauses=parameter.clauses,
                 set_by_company=parameter.set_by_company,

@@ -99,7 +99,7 @@ class _Writer:
         out = self.kind(field.kind)
         out.name = field.name
         out.title = field.title.get(self.language)
-        out.unit = field.unit
+        out.unit = field.unit.get(self.language)
         out.required = field.required and not is_output
         for name, value in (("min", field.minimum), ("max", field.maximum)):
             if value is not None:
@@ -123,7 +123,7 @@ class _Writer:
         out = pb.ParameterDefinition(
             name=parameter.name,
             title=parameter.title.get(self.language),
-            unit=parameter.unit,
+            unit=parameter.unit.get(self.language),
             clauses=parameter.clauses,
             set_by_company=parameter.set_by_company,
         )
