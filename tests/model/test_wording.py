@@ -18,6 +18,7 @@ parameters:
   fine: {type: money, value: 500, clause: 1.1}
   odd: {type: money, value: 0.50, clause: 1.1}
   wait: {value: PT24H, clause: 1.1}
+  two_days: {value: PT48H, clause: 1.1}
   long_wait: {value: P3DT1H, clause: 1.1}
   term: {value: P1Y1M, clause: 1.1}
   who: {type: role, value: manager, clause: 1.1}
@@ -44,7 +45,8 @@ decisions:
         ("{share}", "12.5%", "12.5%"),
         ("{fine}", "500 CNY", "500元"),
         ("{odd}", "0.5 CNY", "0.5元"),
-        ("{wait}", "1 day", "1天"),
+        ("{wait}", "24 hours", "24小时"),
+        ("{two_days}", "2 days", "2天"),
         ("{long_wait}", "3 days 1 hour", "3天1小时"),
         ("{term}", "1 year 1 month", "1年1个月"),
         ("{who}", "the manager", "经理"),

@@ -100,7 +100,10 @@ def unit_after(value: str, unit: str) -> str:
 def _length(length: timedelta, language: str) -> str:
     hours, rest = divmod(length.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
-    return _parts([(length.days, "day", "天"), (hours, "hour", "小时"), (minutes, "minute", "分钟"), (seconds, "second", "秒")], language)
+    days = length.days
+    if days == 1:  # "1 day" would be taken for a day of the calendar
+        days, hours = 0, hours + 24
+    return _parts([(days, "day", "天"), (hours, "hour", "小时"), (minutes, "minute", "分钟"), (seconds, "second", "秒")], language)
 
 
 def _parts(parts: list[tuple[int, str, str]], language: str) -> str:
