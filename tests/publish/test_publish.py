@@ -94,7 +94,7 @@ CLAUSES = ClauseIndex(
             text=Text("Tea is free from 12000.", "满12000元免费。"),
             lines=(1,),
             repairs=(Repair("蜕羧", "免费"),),
-            unclear="A day or a year?",
+            unclear=Text("A day or a year?", "一天还是一年？"),
         ),
         Clause(id="7.2", document=7, kind="decision", text=Text("Others pay.", "其余付费。"), lines=(2,)),
         Clause(

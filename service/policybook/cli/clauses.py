@@ -19,6 +19,7 @@ from policybook.cli.findings import print_findings
 from policybook.diagnostics import Report
 from policybook.load.clauses import LOCK_FILE, lock_text
 from policybook.model.clauses import ClauseIndex
+from policybook.model.kinds import Text
 
 _STYLES = {ClauseState.IMPLEMENTED: "yes", ClauseState.NOT_EXECUTABLE: "dim", ClauseState.OPEN: "no"}
 
@@ -68,10 +69,15 @@ def _as_json(covered: CoveredClause) -> dict[str, object]:
         "kind": c.kind,
         "state": covered.state.value,
         "places": list(covered.places),
-        "needs_no_row": {"en": c.needs_no_row.en, "zh": c.needs_no_row.zh} if c.needs_no_row else None,
+        "unclear": _text_json(c.unclear),
+        "needs_no_row": _text_json(c.needs_no_row),
         "zh": c.text.zh,
         "en": c.text.en,
     }
+
+
+def _text_json(text: Text) -> dict[str, str] | None:
+    return {"en": text.en, "zh": text.zh} if text else None
 
 
 def _print_documents(index: ClauseIndex, covered: tuple[CoveredClause, ...]) -> None:
@@ -101,6 +107,9 @@ def _print_clauses(covered: list[CoveredClause]) -> None:
         console.print(c.clause.kind, style="dim")
         console.print(f"    {c.clause.text.zh}", soft_wrap=True)
         console.print(f"    {c.clause.text.en}", soft_wrap=True)
+        for word, text in (("不明：", c.clause.unclear.zh), ("unclear: ", c.clause.unclear.en)):
+            if text:
+                console.print(f"    {word}{text}", style="weak", soft_wrap=True)
         if c.places:
             console.print(f"    {', '.join(c.places)}", style="help", soft_wrap=True)
         elif c.clause.needs_no_row:

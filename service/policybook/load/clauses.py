@@ -28,7 +28,7 @@ _CLAUSE = {
     "en": Key("an English rendering", keys.WORD, required=True),
     "lines": Key("lines of the source: [7, 8] or 7-12", keys.WORDS, required=True),
     "repaired": Key("[{damaged, restored}]", "repairs"),
-    "unclear": Key("what is ambiguous", keys.WORD),
+    "unclear": Key("what is ambiguous", keys.TEXT),
     "needs_no_row": Key("why no table implements it", keys.TEXT),
 }
 _REPAIR = {"damaged": Key("what the source holds", keys.WORD, required=True), "restored": Key("what it was read as", keys.WORD)}
@@ -70,7 +70,7 @@ def lock_text(index: ClauseIndex) -> str:
 
 def _clause(reader: Reader, node: Node) -> Clause | None:
     found = reader.fields(node, _CLAUSE, "a clause")
-    words = {k: reader.word(found.get(k), k) for k in ("id", "kind", "text", "en", "unclear")}
+    words = {k: reader.word(found.get(k), k) for k in ("id", "kind", "text", "en")}
     document = reader.count(found.get("document"), "document", 999)
     clause_id, kind, text, english = words["id"], words["kind"], words["text"], words["en"]
     if clause_id is None or kind is None or text is None or english is None or document is None:
@@ -81,7 +81,6 @@ def _clause(reader: Reader, node: Node) -> Clause | None:
         reader.fault(Code.BAD_VALUE, f"the clause `{clause_id.text}` is not of document {document}", clause_id.span)
     if kind.text not in KINDS:
         reader.fault(Code.BAD_VALUE, f"there is no kind `{kind.text[:40]}`", kind.span, did_you_mean(kind.text, KINDS))
-    no_row = reader.text(found.get("needs_no_row"), "needs_no_row")
     return Clause(
         id=clause_id.text,
         document=document,
@@ -89,10 +88,15 @@ def _clause(reader: Reader, node: Node) -> Clause | None:
         text=Text(english.text, text.text),
         lines=_lines(reader, found.get("lines")),
         repairs=_repairs(reader, found.get("repaired")),
-        unclear=words["unclear"].text if words["unclear"] else "",
-        needs_no_row=Text(no_row.en, no_row.zh) if no_row else NO_TEXT,
+        unclear=_text(reader, found.get("unclear"), "unclear"),
+        needs_no_row=_text(reader, found.get("needs_no_row"), "needs_no_row"),
         span=clause_id.span,
     )
+
+
+def _text(reader: Reader, node: Node | None, what: str) -> Text:
+    draft = reader.text(node, what)
+    return Text(draft.en, draft.zh) if draft else NO_TEXT
 
 
 def _lines(reader: Reader, node: Node | None) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ class Clause:
     Args:
         text: Chinese (zh) as written, and an English rendering (en)
         lines: of the source text, from 1
+        unclear: what is ambiguous, and how it is read; empty when nothing is
         needs_no_row: why no table implements it; empty when rows do
     """
 
@@ -38,7 +39,7 @@ class Clause:
     text: Text
     lines: tuple[int, ...]
     repairs: tuple[Repair, ...] = ()
-    unclear: str = ""
+    unclear: Text = NO_TEXT
     needs_no_row: Text = NO_TEXT
     span: Span = field(default=NOWHERE, compare=False)
 
