@@ -120,7 +120,7 @@ class Report:
     def of(cls, findings: Iterable[Finding]) -> Report:
         """Sort by place, drop repetitions, keep the order of detection within one place."""
         seen = dict.fromkeys(findings)
-        ordered = sorted(seen, key=lambda f: (f.span.file, f.span.line, f.span.column))
+        ordered = sorted(seen, key=lambda f: f.span.sort_key)
         return cls(tuple(ordered))
 
     @property

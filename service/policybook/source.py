@@ -25,6 +25,16 @@ class Span:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    @property
+    def where(self) -> str:
+        """Name the place within its file, as in a sentence: `line 3`."""
+        return f"line {self.line}"
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, int]:
+        """Order places as a reader meets them: file, part of the file, line, column."""
+        return (self.file, 0, self.line, self.column)
+
     def within(self, start: int, end: int) -> Span:
         """Narrow a one-line span to the characters [start, end) of its text."""
         if self.line != self.end_line:

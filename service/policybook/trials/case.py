@@ -57,6 +57,7 @@ class Case:
         expect_items: one mapping an item, in order; None when items are not compared
         rows: ids of the selected rows, in order; None when they are not compared
         status: None when the case does not say
+        review: what a person has still to confirm, empty when no note says it; None when nothing is open
         places: path as in findings about facts (`facts.payments[2].amount`) -> where it is written
     """
 
@@ -72,6 +73,8 @@ class Case:
     status: Status | None
     error: ErrorKind | None
     span: Span
+    review: str | None = None
+    note: str = ""
     places: Mapping[str, Span] = field(default_factory=dict, compare=False)
 
     @property

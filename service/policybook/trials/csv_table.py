@@ -4,71 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from policybook.diagnostics import Code, Finding, Severity
 from policybook.load.yaml import Scalar
 from policybook.source import Source, Span
+from policybook.trials.columns import Line
+from policybook.trials.draft import Faults
 
 
 @dataclass(frozen=True, slots=True)
-class CsvColumn:
-    """What a column holds: `role` is a key of a case; `name` an input or output."""
-
-    role: str
-    name: str
-    span: Span
-    is_list: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    cells: tuple[str, ...]
+class _Values:
+    texts: tuple[str, ...]
     spans: tuple[Span, ...]
     span: Span
 
 
-def read_csv(
-    source: Source, column: Callable[[str, Span], CsvColumn | Finding]
-) -> tuple[tuple[CsvColumn, ...], list[tuple[Span, list[Scalar]]], list[Finding]]:
-    """Read the heading and the lines below it.
-
-    Args:
-        column: says what a heading means, or what is wrong with it
-    Returns:
-        the columns; (place, cells) of every line that is not empty and not a `#` remark; all faults
-    """
-    findings: list[Finding] = []
-    lines = _lines(source, findings)
+def csv_lines(source: Source, faults: Faults) -> list[Line]:
+    """Return the lines that are not empty and not a `#` remark, all as long as the first, which holds the headings."""
+    lines = _lines(source, faults)
     if not lines:
-        if not findings:
-            findings.append(
-                _fault(_whole_line(source, 1), "the file holds no cases", "the first line names the columns: `id`, inputs, `=output`")
-            )
-        return (), [], findings
-    columns: list[CsvColumn] = []
-    for text, span in zip(lines[0].cells, lines[0].spans, strict=True):
-        found = column(text.strip().removeprefix("\ufeff"), span)
-        if isinstance(found, Finding):
-            findings.append(found)
-            # The cells below stay under their own headings.
-            columns.append(CsvColumn("note", text, span))
-        elif found.role != "note" and any(c.role == found.role and c.name == found.name for c in columns):
-            findings.append(_fault(span, f"the column `{text.strip()}` stands twice", "keep one of them"))
-            columns.append(CsvColumn("note", text, span))
-        else:
-            columns.append(found)
-    if not any(c.role == "id" for c in columns):
-        findings.append(_fault(lines[0].span, "there is no column `id`", "give each case an id of its own in a column `id`"))
-    body: list[tuple[Span, list[Scalar]]] = []
-    for line in lines[1:]:
-        if len(line.cells) != len(columns):
-            message = f"this line has {len(line.cells)} values, the first line names {len(columns)} columns"
-            findings.append(_fault(line.span, message, 'a value with a comma in it needs double quotes: "[a, b]"'))
+        if not faults.found:
+            faults.add(_whole_line(source, 1), "the file holds no cases", "the first line names the columns: `id`, inputs, `=output`")
+        return []
+    width = len(lines[0].texts)
+    out: list[Line] = []
+    for line in lines:
+        if len(line.texts) != width:
+            message = f"this line has {len(line.texts)} values, the first line names {width} columns"
+            faults.add(line.span, message, 'a value with a comma in it needs double quotes: "[a, b]"')
             continue
-        body.append((line.span, [_scalar(text, span) for text, span in zip(line.cells, line.spans, strict=True)]))
-    return tuple(columns), body, findings
+        out.append(Line(tuple(_scalar(text, span) for text, span in zip(line.texts, line.spans, strict=True)), line.span))
+    return out
 
 
 def _scalar(text: str, span: Span) -> Scalar:
@@ -78,9 +44,9 @@ def _scalar(text: str, span: Span) -> Scalar:
     return Scalar(word, inner, inner, True)
 
 
-def _lines(source: Source, findings: list[Finding]) -> list[_Line]:
+def _lines(source: Source, faults: Faults) -> list[_Values]:
     reader = csv.reader(io.StringIO(source.text.removeprefix("\ufeff"), newline=""), strict=True)
-    lines: list[_Line] = []
+    lines: list[_Values] = []
     last = 0
     while True:
         try:
@@ -88,9 +54,7 @@ def _lines(source: Source, findings: list[Finding]) -> list[_Line]:
         except StopIteration:
             return lines
         except csv.Error as e:
-            findings.append(
-                _fault(_whole_line(source, last + 1), f"not CSV: {e}", "a value with quotes in it doubles them and stands in quotes itself")
-            )
+            faults.add(_whole_line(source, last + 1), f"not CSV: {e}", "a value with quotes in it doubles them and stands in quotes itself")
             return lines
         first, last = last + 1, reader.line_num
         text = source.lines[first - 1] if first <= len(source.lines) else ""
@@ -98,7 +62,7 @@ def _lines(source: Source, findings: list[Finding]) -> list[_Line]:
             continue
         whole = _whole_line(source, first)
         spans = _places(text, source.name, first) if first == last else []
-        lines.append(_Line(tuple(cells), tuple(spans) if len(spans) == len(cells) else (whole,) * len(cells), whole))
+        lines.append(_Values(tuple(cells), tuple(spans) if len(spans) == len(cells) else (whole,) * len(cells), whole))
 
 
 def _places(line: str, file: str, number: int) -> list[Span]:
@@ -121,7 +85,3 @@ def _places(line: str, file: str, number: int) -> list[Span]:
 def _whole_line(source: Source, line: int) -> Span:
     length = len(source.lines[line - 1].rstrip("\r")) if 0 < line <= len(source.lines) else 0
     return Span(file=source.name, line=line, column=1, end_line=line, end_column=length + 1)
-
-
-def _fault(span: Span, message: str, help_text: str) -> Finding:
-    return Finding(code=Code.TEST_TABLE, severity=Severity.ERROR, message=message, span=span, help=help_text)
