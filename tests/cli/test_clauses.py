@@ -74,6 +74,15 @@ def test_json_has_the_note_and_null_for_none(folder: Path) -> None:
     assert (second["unclear"], second["needs_no_row"]) == (None, {"en": "An exhortation.", "zh": "倡导。"})
 
 
+def test_books_beside_bad_clauses_are_not_judged(folder: Path) -> None:
+    (folder / "clauses.yaml").write_text(CLAUSES.replace('id: "7.2"', 'id: "7.1"'), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["check", str(folder)], env={"COLUMNS": "100"})
+    assert result.exit_code == 1
+    assert result.output.count("the clause `7.1` stands twice") == 1
+    assert "   11 |   - {id:" in result.output
+    assert f"bad {folder / 'tea.yaml'}: not judged, as what lies beside it has errors" in result.output
+
+
 def test_a_bad_note_is_told(folder: Path) -> None:
     text = CLAUSES.replace('      zh: "是否全天？"\n', '      fr: "Toute la journée ?"\n')
     (folder / "clauses.yaml").write_text(text, encoding="utf-8")

@@ -8,7 +8,10 @@ import pytest
 
 from books_in_text import HEAD, NOON, write
 from policybook import open_books
+from policybook.check import book as check_book
 from policybook.errors import BookError
+from policybook.load.clauses import load_clauses
+from policybook.store import reload
 from policybook.store.reload import Reloader
 
 BODY = "inputs: {n: {type: integer}}\ndecisions:\n  d:\n    hit_policy: first\n    outputs: {x: {type: integer}}\n    rules: [{id: r, clause: 1, when: {n: 1}, then: {x: 1}}]\n"
@@ -110,3 +113,75 @@ def test_the_name_of_file_and_policy_must_agree_and_a_policy_stands_once(tmp_pat
     (tmp_path / "wrong.yaml").write_text(HEAD + BODY)
     with pytest.raises(BookError, match="the policy is named `book`, the file `wrong.yaml`"):
         open_books([tmp_path], now=lambda: NOON)
+
+
+CLAUSES = 'clauses: [{id: "1", document: 1, kind: decision, text: "一", en: One, lines: [1]}]\n'
+CALENDAR = "calendar: company\ntitle: {en: Days, zh: 日历}\nweekend: [saturday, sunday]\nyears: {2026: {holidays: []}}\n"
+
+
+def test_what_lies_beside_the_books_is_read_once(tmp_path: Path, monkeypatch):
+    (tmp_path / "clauses.yaml").write_text(CLAUSES)
+    for name in ("one", "two", "three"):
+        write(tmp_path, BODY, name)
+    read = []
+    monkeypatch.setattr(check_book, "load_clauses", lambda *args: read.append(args) or load_clauses(*args))
+    store = open_books([tmp_path], now=lambda: NOON)
+    assert len(read) == 1
+    reloader = Reloader(store, tmp_path, now=lambda: NOON)
+    assert len(read) == 1
+    (tmp_path / "clauses.yaml").write_text(CLAUSES.replace("One", "The one"))
+    assert settle(reloader) != ()
+    assert len(read) == 2
+
+
+def test_the_watch_begins_without_checking_a_book_again(running, monkeypatch):
+    folder, store, _ = running
+    monkeypatch.setattr(reload, "read_book", lambda *_: pytest.fail("a book was read again"))
+    assert settle(Reloader(store, folder, now=lambda: NOON)) == ()
+
+
+def test_what_changed_before_the_watch_began_is_taken(running):
+    folder, store, _ = running
+    write(folder, BODY.replace("x: 1}", "x: 2}"), "one")
+    (event,) = settle(Reloader(store, folder, now=lambda: NOON))
+    assert (event.kind, event.policy) == ("published", "one")
+
+
+def test_a_calendar_that_changed_before_the_watch_began_is_taken_by_the_books_that_count_by_it(tmp_path: Path):
+    (tmp_path / "calendar.yaml").write_text(CALENDAR)
+    write(tmp_path, BODY, "one")
+    write(tmp_path, BODY.replace("{x: 1}", "{x: 'if is_working_day(as_of) then 1 else 2'}"), "two")
+    store = open_books([tmp_path], now=lambda: NOON)
+    (tmp_path / "calendar.yaml").write_text(CALENDAR.replace("saturday, ", ""))
+    assert [e.policy for e in settle(Reloader(store, tmp_path, now=lambda: NOON))] == ["two"]
+
+
+def test_a_bad_file_beside_the_books_is_told_with_its_line(running, caplog):
+    folder, store, reloader = running
+    versions = {name: store.edition(name).version for name in store.policies()}
+    (folder / "clauses.yaml").write_text(CLAUSES.replace("document: 1", "document: 2"))
+    with caplog.at_level(logging.ERROR, "policybook.reload"):
+        events = settle(reloader)
+    assert [e.kind for e in events] == ["refused", "refused"]
+    assert "the clause `1` is not of document 2\n    1 | clauses: [" in caplog.text
+    assert {name: store.edition(name).version for name in store.policies()} == versions
+
+
+def test_a_book_is_not_judged_by_half_of_what_it_must_be_judged_by(tmp_path: Path):
+    (tmp_path / "clauses.yaml").write_text(CLAUSES.replace("document: 1", "document: 2"))
+    write(tmp_path, BODY, "one")
+    loaded = reload.read_books([tmp_path])
+    assert loaded.books == ()
+    assert [(f.book, f.report.ok) for f in loaded.files] == [(None, True)]
+    assert [f.message for f in loaded.report.errors] == ["the clause `1` is not of document 2"]
+
+
+def test_two_books_of_one_name_are_told(tmp_path: Path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, BODY, "one")
+    loaded = reload.read_books([tmp_path / "a", tmp_path / "b"])
+    (finding,) = loaded.report.errors
+    assert finding.message == f"the policy `one` stands in another file too: {tmp_path / 'a' / 'one.yaml'}"
+    assert (finding.span.file, finding.help) == (str(tmp_path / "b" / "one.yaml"), "keep one of the two")
+    assert len(loaded.books) == 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from policybook.check.book import read_beside
 from policybook.cli.books import now, read_books
 from policybook.cli.check import default_books
 from policybook.cli.console import err
@@ -14,7 +14,7 @@ from policybook.cli.exits import RefusedError
 from policybook.cli.findings import print_findings
 from policybook.diagnostics import Report
 from policybook.load.clauses import CLAUSE_FILE
-from policybook.model.clauses import ClauseIndex
+from policybook.model.clauses import Beside, ClauseIndex
 from policybook.publish import LANGS, as_html, as_markdown, gather
 from policybook.values import parse_date
 
@@ -45,7 +45,7 @@ def command(*, paths: tuple[Path, ...], form: str, output: Path | None, lang: st
     moment = now()
     publication = gather(
         read.books.values(),
-        _clauses({f.path.parent for f in read.files}),
+        _clauses(read.loaded.beside.values()),
         {b.name: day or moment.astimezone(b.zone).date() for b in read.books.values()},
         whole=all(p.is_dir() for p in where),
     )
@@ -56,13 +56,13 @@ def command(*, paths: tuple[Path, ...], form: str, output: Path | None, lang: st
         output.write_text(text, encoding="utf-8")
 
 
-def _clauses(folders: set[Path]) -> ClauseIndex | None:
+def _clauses(beside: Iterable[Beside]) -> ClauseIndex | None:
     """Return the clauses beside the books.
 
     Raises:
         RefusedError: several folders have some; a number would then not say which clause is meant
     """
-    found = [index for folder in sorted(folders) if (index := read_beside(folder)[0].clauses) is not None]
+    found = [one.clauses for one in beside if one.clauses is not None]
     if len(found) > 1:
         raise RefusedError(f"the books lie in several folders that each have their own {CLAUSE_FILE}; write one folder at a time")
     return found[0] if found else None

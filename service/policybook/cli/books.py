@@ -8,36 +8,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policybook.check.book import read_book
 from policybook.cli.console import err
 from policybook.cli.exits import RefusedError
 from policybook.cli.findings import print_findings
 from policybook.desk import Desk
-from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.diagnostics import Report, did_you_mean
 from policybook.engine.program import Program
 from policybook.engine.selfcheck import self_check
 from policybook.model.book import Book
-from policybook.source import NOWHERE, Source
-from policybook.store.reload import book_files, make_edition
+from policybook.source import Source
+from policybook.store.reload import Loaded, ReadFile, book_files, make_edition
+from policybook.store.reload import read_books as read_files
 from policybook.store.versions import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFile:
-    """One file as read; `book` is None when it has errors."""
-
-    path: Path
-    book: Book | None
-    report: Report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBooks:
-    """What was found in the files asked for."""
+    """What was found in the files asked for; `loaded` is what it was made of."""
 
     files: tuple[ReadFile, ...]
     report: Report
-    sources: dict[str, Source]
+    loaded: Loaded
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        return self.loaded.sources
 
     @property
     def books(self) -> dict[str, Book]:
@@ -56,27 +51,21 @@ def read_books(paths: Sequence[Path], *, compiled: bool = False) -> ReadBooks:
         paths: books and folders of books
         compiled: also build the tables for the engine and compare it with a plain reading, as the service does at its start
     """
-    files: list[ReadFile] = []
-    sources: dict[str, Source] = {}
-    extra: list[Finding] = []
-    first: dict[str, Path] = {}
-    for path in book_files(paths):
-        book, report, source = read_book(path)
-        sources[source.name] = source
-        if book is not None and compiled:
-            program = Program.of(book)
-            report += program.check()
-            if report.ok:
-                report += self_check(book, program).report
-            book = book if report.ok else None
-        files.append(ReadFile(path=path, book=book, report=report))
-        if book is not None and (other := first.setdefault(book.name, path)) != path:
-            message = f"{path}: the policy `{book.name}` is also in {other}"
-            extra.append(
-                Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=NOWHERE, help="keep one of the two")
-            )
-    report = Report.of([*(f for r in files for f in r.report), *extra])
-    return ReadBooks(files=tuple(files), report=report, sources=sources)
+    loaded = read_files(paths)
+    files = tuple(_compiled(f) for f in loaded.files) if compiled else loaded.files
+    report = Report.of([*loaded.report, *(finding for f in files for finding in f.report)])
+    return ReadBooks(files=files, report=report, loaded=loaded)
+
+
+def _compiled(file: ReadFile) -> ReadFile:
+    """Build the tables of a book and compare engine and reference; return it with what that found."""
+    if file.book is None:
+        return file
+    program = Program.of(file.book)
+    report = file.report + program.check()
+    if report.ok:
+        report += self_check(file.book, program).report
+    return ReadFile(file.path, file.book if report.ok else None, report)
 
 
 def book_named(policy: str, paths: Sequence[Path]) -> Book:

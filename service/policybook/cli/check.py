@@ -74,7 +74,8 @@ def _print(read: ReadBooks) -> None:
             console.print(f"{f.path}: {counted(len(f.book.decisions), 'decision')}, {counted(rows, 'row')}", soft_wrap=True)
         else:
             console.print("bad ", style="no", end="")
-            console.print(f"{f.path}: {counted(len(f.report.errors), 'error')}", soft_wrap=True)
+            why = counted(len(f.report.errors), "error") if not f.report.ok else "not judged, as what lies beside it has errors"
+            console.print(f"{f.path}: {why}", soft_wrap=True)
     if not read.files:
         console.print("there is no book (*.yaml) here", style="weak")
     errors = len(read.report.errors)

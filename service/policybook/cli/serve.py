@@ -50,4 +50,4 @@ def command(ctx: click.Context, *, paths: tuple[Path, ...], host: str, port: int
         print_findings(err(), Report(read.report.errors), read.sources)
         say("error", "books with errors are not served")
         ctx.exit(FINDINGS)
-    ctx.exit(run_server(Settings(books=books, host=host, port=port, reload_s=reload_s)))
+    ctx.exit(run_server(Settings(books=books, loaded=read.loaded, host=host, port=port, reload_s=reload_s)))

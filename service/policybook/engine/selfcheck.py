@@ -155,6 +155,7 @@ def _compare_cell(program: Program, grid: Grid, tally: _Tally, cell: Cell) -> No
 
 def _by_values(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
     base = ordinary_facts(grid)
+    seen = {_frozen(base)}
     _compare_facts(program, grid, tally, base, 0)
     if not grid.axes:
         return
@@ -173,8 +174,19 @@ def _by_values(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
                     moved = _reached(grid, a, code, at)
                     if moved is None:
                         tally.skipped += 1
-                    else:
+                        continue
+                    # Of a large table each row has others read beside it.
+                    key = (row, _frozen(moved)) if len(grid.rows) > LARGE else _frozen(moved)
+                    if key not in seen:
+                        seen.add(key)
                         _compare_facts(program, grid, tally, moved, row)
+
+
+def _frozen(value: object) -> object:
+    """Make of facts what a set can hold; of one name all values are of one kind, so that equal ones are the same."""
+    if isinstance(value, Mapping):
+        return tuple([(k, _frozen(v)) for k, v in value.items()])
+    return tuple([_frozen(v) for v in value]) if isinstance(value, tuple) else value
 
 
 def _reached(grid: Grid, axis: int, code: int, at: Mapping[str, Value]) -> Facts | None:

@@ -25,7 +25,7 @@ from policybook.desk import Desk
 from policybook.errors import BookError, EngineError
 from policybook.server.limits import Limits
 from policybook.server.servicer import DECISIONS, POLICIES, Services
-from policybook.store.reload import Reloader, open_books
+from policybook.store.reload import Loaded, Reloader, read_books, store_of
 
 log = logging.getLogger("policybook.server")
 
@@ -76,11 +76,13 @@ class Settings:
 
     Args:
         books: folders of books, or single files
+        loaded: what was read from them just now; None: read them
         port: 0 for any free one
         reload_s: how often the folders are looked at; 0 for never
     """
 
     books: Sequence[Path]
+    loaded: Loaded | None = None
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     reload_s: float = 1.0
@@ -148,7 +150,10 @@ class Server:
             EngineError: engine and reference differ
         """
         settings = self.settings
-        store = await asyncio.to_thread(open_books, settings.books, now=settings.now)
+        loaded = settings.loaded
+        if loaded is None:
+            loaded = await asyncio.to_thread(read_books, settings.books)
+        store = await asyncio.to_thread(store_of, loaded, settings.books, now=settings.now)
         self.services.desk = Desk(store, now=settings.now, new_id=settings.new_id)
         if settings.reload_s > 0:
             for folder in settings.books:

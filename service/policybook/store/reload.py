@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from policybook.check.book import read_beside, read_book
+from policybook.check.book import read_beside, read_book, read_text
 from policybook.decide.chain import Decider
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.engine.program import Program
 from policybook.engine.selfcheck import self_check
 from policybook.errors import BookError, EngineError
-from policybook.load.calendar import CALENDAR_FILE
+from policybook.load.calendar import CALENDAR_FILE, load_calendar
 from policybook.load.clauses import CLAUSE_FILE, LOCK_FILE
 from policybook.model.book import Book
+from policybook.model.calendar import Calendar
 from policybook.model.clauses import NOTHING_BESIDE, Beside
 from policybook.source import Source, Span
 from policybook.store.versions import Edition, Store
@@ -66,39 +67,65 @@ _OTHER_FILES = (CALENDAR_FILE, CLAUSE_FILE, LOCK_FILE)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The outcome of reading several files."""
+class ReadFile:
+    """One file as read: its own findings, and the book when neither it nor what lies beside it has errors."""
 
-    books: tuple[Book, ...]
+    path: Path
+    book: Book | None
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The outcome of reading several files.
+
+    Args:
+        report: all findings, those of what lies beside the books included
+        sources: by name, for excerpts
+        beside: what lies beside the books, by their folder
+    """
+
+    files: tuple[ReadFile, ...]
     report: Report
     sources: dict[str, Source]
-    beside: Beside
+    beside: dict[Path, Beside]
+
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """The sound books; of two of one name the first."""
+        first: dict[str, Book] = {}
+        for file in self.files:
+            if file.book is not None:
+                first.setdefault(file.book.name, file.book)
+        return tuple(first.values())
 
 
 def read_books(paths: Sequence[Path]) -> Loaded:
-    """Read and check books; all findings of all of them."""
-    books: dict[str, Book] = {}
+    """Read and check books, and once a folder what lies beside them; all findings of all of them."""
+    files: list[ReadFile] = []
     findings: list[Finding] = []
     sources: dict[str, Source] = {}
-    files = book_files(paths)
     beside: dict[Path, Beside] = {}
-    for folder in dict.fromkeys(path.parent for path in files):
+    sound: dict[Path, bool] = {}
+    first: dict[str, Source] = {}
+    named = book_files(paths)
+    for folder in dict.fromkeys(path.parent for path in named):
         beside[folder], report, texts = read_beside(folder)
+        sound[folder] = report.ok
         sources.update({text.name: text for text in texts})
         findings.extend(report)
-    for path in files:
+    for path in named:
         book, report, source = read_book(path, beside[path.parent])
         sources[source.name] = source
         findings.extend(report)
-        if book is None:
-            continue
-        if book.name in books:
+        # A book is not judged by half of what it must be judged by.
+        files.append(ReadFile(path, book if sound[path.parent] else None, report))
+        if book is not None and (other := first.setdefault(book.name, source)) is not source:
             span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
-            message = f"the policy `{book.name}` stands in another file too: {books[book.name].source.name}"
-            findings.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=span))
-        else:
-            books[book.name] = book
-    return Loaded(tuple(books.values()), Report.of(findings), sources, next(iter(beside.values()), NOTHING_BESIDE))
+            message = f"the policy `{book.name}` stands in another file too: {other.name}"
+            help_text = "keep one of the two"
+            findings.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=span, help=help_text))
+    return Loaded(tuple(files), Report.of(findings), sources, beside)
 
 
 def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
@@ -108,7 +135,11 @@ def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
         BookError: any book is bad, or there is none; nothing is served then
         EngineError: engine and reference differ
     """
-    loaded = read_books(paths)
+    return store_of(read_books(paths), paths, now=now)
+
+
+def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock) -> Store:
+    """Put books that were read from paths into a new store; raises as `open_books` does."""
     report = loaded.report
     if not loaded.books and report.ok:
         where = ", ".join(map(str, paths))
@@ -119,7 +150,7 @@ def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
     if not report.ok:
         raise BookError(report, "rules")
     store = Store()
-    store.beside = loaded.beside
+    store.beside = next(iter(loaded.beside.values()), NOTHING_BESIDE)
     for book in loaded.books:
         store.publish(make_edition(book, now()))
     return store
@@ -153,10 +184,15 @@ class Reloader:
         self._policy_of: dict[Path, str] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        calendar = _calendar(directory)
+        served = {name: store.edition(name).book for name in store.policies()}
         for path in book_files([directory]):
-            book, _, _ = read_book(path)
-            if book is not None and book.name in store.policies() and store.edition(book.name).version == book.version:
-                self._done[path] = _digest(path)
+            book = served.get(path.stem)
+            if book is None or (book.calendar is not None and book.calendar != calendar):
+                continue
+            digest = _digest(path)
+            if read_text(path)[0].text == book.source.text:
+                self._done[path] = digest
                 self._policy_of[path] = book.name
 
     def start(self) -> None:
@@ -181,6 +217,7 @@ class Reloader:
     def scan(self) -> tuple[ReloadEvent, ...]:
         """Look once; publish what changed and is stable."""
         events: list[ReloadEvent] = []
+        around: tuple[Beside, Report, tuple[Source, ...]] | None = None
         present = set(book_files([self.directory]))
         for path in sorted(present):
             digest = _digest(path)
@@ -189,11 +226,12 @@ class Reloader:
             elif self._pending.get(path) != digest:
                 self._pending[path] = digest
             else:
-                if not events:
-                    self.store.beside, _, _ = read_beside(self.directory)
+                if around is None:
+                    around = read_beside(self.directory)
+                    self.store.beside = around[0]
                 del self._pending[path]
                 self._done[path] = digest
-                events.append(self._take(path))
+                events.append(self._take(path, *around))
         for path in sorted(set(self._policy_of) - present):
             policy = self._policy_of.pop(path)
             self._done.pop(path, None)
@@ -203,9 +241,12 @@ class Reloader:
                 events.append(ReloadEvent("withdrawn", path, policy, "", Report(())))
         return tuple(events)
 
-    def _take(self, path: Path) -> ReloadEvent:
-        book, report, source = read_book(path)
+    def _take(self, path: Path, beside: Beside, found: Report, texts: tuple[Source, ...]) -> ReloadEvent:
+        """Take up one book; `found` are the findings in what lies beside it."""
+        book, report, source = read_book(path, beside)
         edition = None
+        if not found.ok:
+            book, report = None, report + found
         if book is not None:
             try:
                 edition = make_edition(book, self.now())
@@ -215,7 +256,9 @@ class Reloader:
                 span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
                 report = report + Report.of([Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message=str(e), span=span)])
         if edition is None:
-            log.error("book refused, the old version goes on serving: %s\n%s", path.name, report.render({source.name: source}))
+            log.error(
+                "book refused, the old version goes on serving: %s\n%s", path.name, report.render({s.name: s for s in (source, *texts)})
+            )
             return ReloadEvent("refused", path, self._policy_of.get(path, ""), "", report)
         other = next((p for p, name in self._policy_of.items() if name == edition.name and p != path and p.exists()), None)
         if other is not None:
@@ -225,6 +268,12 @@ class Reloader:
         self.store.publish(edition)
         log.info("policy `%s` version %s in service from %s", edition.name, edition.version[:12], path.name)
         return ReloadEvent("published", path, edition.name, edition.version, report)
+
+
+def _calendar(folder: Path) -> Calendar | None:
+    """Return the calendar beside the books; None where there is none, or a bad one."""
+    path = folder / CALENDAR_FILE
+    return load_calendar(read_text(path)[0])[0] if path.is_file() else None
 
 
 def _digest(path: Path) -> str:
