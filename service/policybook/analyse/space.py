@@ -1,0 +1,382 @@
+"""What can occur: whether a box of a table's cells holds a request, and which one.
+
+Most boxes are told apart by what each input may be; where axes hang together (two sums of the same amounts, outputs of other
+decisions, functions of one date), the solver decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import cached_property
+
+from policybook.analyse.boxes import Box, whole
+from policybook.analyse.inquiry import IMPOSSIBLE, Asking, Found, Inquiry, Undecided, days_to_try
+from policybook.analyse.reading import TOP, Asked, Reading, Scope
+from policybook.analyse.symbols import Cond, Scalar, Solver
+from policybook.cells import codes as c
+from policybook.cells.axes import Axis, DiscreteAxis, OrderedAxis, PresenceAxis, TruthAxis
+from policybook.cells.codes import Ranges
+from policybook.cells.grid import Grid
+from policybook.cells.linear import number
+from policybook.decide.chain import Decider, Verdict
+from policybook.engine.program import Program
+from policybook.errors import ConflictError, PolicybookError
+from policybook.model.answer import TraceLevel
+from policybook.model.book import Book, Decision
+from policybook.model.formula import Const, Get, Member, Ref, Role, refs
+from policybook.model.kinds import Base
+
+
+class Judge:
+    """Decides requests by the real thing: what analysis says is tried on it."""
+
+    def __init__(self, book: Book, program: Program | None = None) -> None:
+        self.book = book
+        self.program = program or Program.of(book)
+        self.decider = Decider(book, self.program)
+
+    def decide(self, decision: Decision, asking: Asking, level: TraceLevel = TraceLevel.MATCHED) -> Verdict | PolicybookError:
+        """Decide; a refusal is returned, not raised."""
+        try:
+            return self.decider.decide(decision, asking.facts, asking.as_of, asking.now, level)
+        except PolicybookError as e:
+            return e
+
+    def matched(self, decision: Decision, asking: Asking) -> tuple[tuple[str, ...], ...] | None:
+        """Return the ids of the rows that match, for each time the table itself is asked.
+
+        Returns:
+            None when the request is refused otherwise than by a conflict
+        """
+        verdict = self.decide(decision, asking)
+        if isinstance(verdict, ConflictError):
+            return (verdict.rows,)
+        if isinstance(verdict, PolicybookError):
+            return None
+        default = decision.default.id if decision.default else None
+        return tuple(tuple(r.row.id for r in t.rows if r.row.id != default) for t in verdict.tables if t.decision.name == decision.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One time that a table is asked: for a table over a list one of its elements."""
+
+    here: Cond
+    scope: Scope
+
+
+class Space:
+    """The cells of one table in one era, and which of them can occur.
+
+    Args:
+        grid: of the table
+        judge: of the book; what it says of a request is the truth
+    """
+
+    def __init__(self, grid: Grid, judge: Judge) -> None:
+        self.grid = grid
+        self.judge = judge
+        self.book = grid.book
+        self.decision = grid.decision
+        self._by_day: dict[date, Inquiry] = {}
+        self.domain: Box = tuple(self._allowed(a) for a in grid.axes)
+
+    @property
+    def is_empty(self) -> bool:
+        return not all(self.domain)
+
+    @cached_property
+    def whole(self) -> Box:
+        """The box of all cells, as far as the inputs' own bounds allow."""
+        return self.domain if self.grid.axes else whole(())
+
+    @cached_property
+    def days(self) -> tuple[date, ...]:
+        return days_to_try(self.book, self.grid.era)
+
+    def on(self, day: date) -> Inquiry:
+        """On one day, lists being a few elements: what it finds is a request, and most of what there is it finds quickly."""
+        found = self._by_day.get(day)
+        if found is None:
+            found = self._by_day[day] = self._inquiry(unrolled=True, as_of=day)
+        return found
+
+    @cached_property
+    def tried(self) -> Inquiry:
+        """On any day, lists being a few elements: what it finds is a request."""
+        return self._inquiry(unrolled=True)
+
+    @cached_property
+    def proved(self) -> Inquiry:
+        """On any day, nothing being known of lists: what it rules out is ruled out."""
+        return self._inquiry(unrolled=False)
+
+    def _inquiry(self, *, unrolled: bool, as_of: date | None = None) -> Inquiry:
+        solver = Solver()
+        reading = Reading(self.book, self.grid.era, solver, unrolled=unrolled, as_of=as_of)
+        return Inquiry(solver, (reading,), self.decision.uses.inputs)
+
+    # What each axis allows by itself
+
+    def _allowed(self, axis: Axis) -> Ranges:
+        top = axis.size - 1
+        null = axis.null_code
+        allowed: Ranges = ((0, top),)
+        nullable = any(self._may_be_null(a.formula) for a in axis.atoms)
+        if null is not None and not nullable:
+            allowed = c.intersection(allowed, c.complement(((null, null),), axis.size))
+        if isinstance(axis, PresenceAxis) and not nullable:
+            return ((0, 0),)
+        if isinstance(axis, OrderedAxis):
+            low, high = self._bounds(axis)
+            codes = ((axis.code_of(low) if low is not None else 0), (axis.code_of(high) if high is not None else axis.null_code - 1))
+            known: Ranges = (codes,) if codes[0] <= codes[1] else ()
+            null_part: Ranges = ((axis.null_code, axis.null_code),) if nullable else ()
+            whole_only = axis.variable is not None and axis.kind.base in (Base.INTEGER, Base.DATE)
+            out = c.union(c.intersection(known, ((0, axis.null_code - 1),)), null_part)
+            return _without_gaps_between_whole_numbers(axis, out) if whole_only else out
+        if isinstance(axis, DiscreteAxis):
+            given = self._outputs_of(axis)
+            if given is not None:
+                codes_given = [i for i, v in enumerate(axis.values) if v in given]
+                allowed = c.intersection(allowed, c.of([*codes_given, *([axis.null_code] if nullable else [])]))
+        return allowed
+
+    def _may_be_null(self, f: object) -> bool:
+        match f:
+            case Ref(name, Role.INPUT, _):
+                return self.book.input_by_name[name].optional
+            case Ref(_, Role.BUILT_IN, _):
+                return False
+            case Get(Ref(_, Role.ITEM, _) as item, name, _):
+                declared = item.kind.field_named(name)
+                return declared is None or declared.optional
+            case Ref(_, Role.ITEM, _):
+                return True
+            case Member() | Const():
+                return False
+            case _:
+                return True
+
+    def _outputs_of(self, axis: DiscreteAxis) -> frozenset[str] | None:
+        """Return the words that another decision can answer, where all of its rows say one."""
+        f = axis.atom.formula
+        if not isinstance(f, Ref) or f.role is not Role.OUTPUT:
+            return None
+        name, _, output = f.name.partition(".")
+        words = set()
+        for row in self.book.decision_by_name[name].all_rows:
+            entry = next((o for o in row.outputs if o.name == output), None)
+            if entry is None or not isinstance(entry.formula, Const):
+                return None
+            if isinstance(entry.formula.value, str):
+                words.add(entry.formula.value)
+        return frozenset(words)
+
+    def _bounds(self, axis: OrderedAxis) -> tuple[Fraction | None, Fraction | None]:
+        """Return the least and greatest number on an axis, by the bounds of its inputs."""
+        low: Fraction | None = Fraction(0)
+        high: Fraction | None = Fraction(0)
+        for atom, factor in axis.form:
+            if factor == 0:
+                continue
+            declared = atom.field if isinstance(atom.formula, Ref) and atom.formula.role is Role.INPUT else None
+            item = atom.field if isinstance(atom.formula, Get) and isinstance(atom.formula.source, Ref) else None
+            limits = declared or item
+            minimum = None if limits is None or limits.minimum is None else Fraction(number(limits.minimum))
+            maximum = None if limits is None or limits.maximum is None else Fraction(number(limits.maximum))
+            if item is not None and isinstance(atom.formula, Get) and atom.formula.source.kind.base is Base.LIST:
+                minimum = maximum = None
+            if factor < 0:
+                minimum, maximum = maximum, minimum
+            low = None if low is None or minimum is None else low + factor * minimum
+            high = None if high is None or maximum is None else high + factor * maximum
+        return low, high
+
+    # Which boxes are plain: each input on one axis only
+
+    @cached_property
+    def _loners(self) -> frozenset[int]:
+        """The axes that hang together with no other: any of their codes can go with anything on the others."""
+        names = [self._roots(a) for a in self.grid.axes]
+        out = set()
+        for i, axis in enumerate(self.grid.axes):
+            plain = all(isinstance(a.formula, Ref) and a.formula.role is Role.INPUT for a in axis.atoms)
+            member = isinstance(axis, TruthAxis) and _is_membership(axis.atom.formula)
+            alone = all(not (names[i] & other) for j, other in enumerate(names) if j != i)
+            if (plain and alone and (axis.variable is not None or len(axis.atoms) == 1)) or (member and alone):
+                out.add(i)
+        return frozenset(out)
+
+    @staticmethod
+    def _roots(axis: Axis) -> frozenset[str]:
+        return frozenset(r.name for a in axis.atoms for r in refs(a.formula))
+
+    @cached_property
+    def needs_upstream(self) -> bool:
+        """Whether other decisions are asked first: one of them may refuse a request."""
+        return bool(self.decision.uses.decisions)
+
+    def is_plain(self, box: Box) -> bool:
+        """Tell that a box can surely occur: it limits only axes that hang together with nothing."""
+        if self.needs_upstream or self.decision.for_each is not None or self.decision.uses_directly.values:
+            return False
+        return all(i in self._loners or mine == self.domain[i] for i, mine in enumerate(box))
+
+    # Asking
+
+    def occurs(self, box: Box) -> bool | None:
+        """Tell whether some request falls into a box; None when that is not known."""
+        if not all(box):
+            return False
+        if self.is_plain(box):
+            return True
+
+        def ask(inquiry: Inquiry, view: _View) -> bool | None:
+            return inquiry.possible(self.condition(inquiry, view, box))
+
+        verdict: bool | None = None
+        for inquiry in self._stages():
+            verdict = self._first(inquiry, ask)
+            if inquiry is self.proved and verdict:
+                return None
+            if verdict or (verdict is False and self._is_final(inquiry)):
+                return verdict
+        return None
+
+    def _stages(self) -> Iterator[Inquiry]:
+        first = self.on(self.days[0])
+        yield first
+        if first.is_dated:
+            yield from (self.on(day) for day in self.days[1:])
+            yield self.tried
+        if first.is_loose:
+            yield self.proved
+
+    def _is_final(self, inquiry: Inquiry) -> bool:
+        """Tell whether a proof that something is not so holds for every request."""
+        if inquiry.lead.as_of is not None and inquiry.is_dated:
+            return False
+        return not inquiry.is_loose
+
+    def _first(self, inquiry: Inquiry, ask: Callable[[Inquiry, _View], bool | None]) -> bool | None:
+        unknown = False
+        for view in self.views(inquiry):
+            verdict = ask(inquiry, view)
+            if verdict:
+                return True
+            unknown |= verdict is None
+        return None if unknown else False
+
+    def find(self, box: Box, accept: Callable[[Asking], bool], also: Callable[[Reading, Asked], Cond] | None = None) -> Found:
+        """Find a request that falls into a box and is accepted.
+
+        Args:
+            also: a further condition on what the table does
+        """
+        if not all(box):
+            return IMPOSSIBLE
+        undecided = Undecided("only longer lists could do it")
+        for inquiry in self._stages():
+            all_impossible = True
+            for view in self.views(inquiry):
+                found = inquiry.find(self.condition(inquiry, view, box, also), accept)
+                if isinstance(found, Asking):
+                    return found
+                if isinstance(found, Undecided) and inquiry is not self.proved:
+                    undecided = found
+                all_impossible &= not isinstance(found, Undecided)
+            if all_impossible and self._is_final(inquiry):
+                return IMPOSSIBLE
+        return undecided
+
+    def views(self, inquiry: Inquiry) -> list[_View]:
+        """Return the times the table is asked."""
+        times = inquiry.lead.occasions(self.decision)
+        out = [_View(here, scope) for here, scope in times.known]
+        return [*out, _View(True, times.typical)] if times.typical is not None else out
+
+    def condition(self, inquiry: Inquiry, view: _View, box: Box, also: Callable[[Reading, Asked], Cond] | None = None) -> Cond:
+        """Return that a request falls into a box."""
+        solver = inquiry.solver
+        reading = inquiry.lead
+        parts: list[Cond] = [view.here]
+        for i, (axis, ranges) in enumerate(zip(self.grid.axes, box, strict=True)):
+            if ranges != self.domain[i] or i not in self._loners:
+                parts.append(axis_condition(reading, axis, ranges, view.scope))
+        if also is not None:
+            table = reading.asked_without_axiom(self.decision)
+            asked = next(a for a in (*table.asked, table.rest) if a is not None and a.scope is view.scope)
+            parts.append(also(reading, asked))
+        return solver.all(*parts)
+
+
+def axis_condition(reading: Reading, axis: Axis, ranges: Ranges, scope: Scope = TOP) -> Cond:
+    """Return that a request has one of some codes on an axis."""
+    s = reading.solver
+    if c.count(ranges) == axis.size:
+        return True
+    if isinstance(axis, OrderedAxis):
+        return _ordered_condition(reading, axis, ranges, scope)
+    term = reading.term(axis.atom.formula, scope)
+    if isinstance(axis, PresenceAxis):
+        return s.any(*(term.null if code == axis.null_code else s.no(term.null) for code in c.each(ranges)))
+    value = term.value if isinstance(term, Scalar) else None
+    parts: list[Cond] = []
+    for code in c.each(ranges):
+        if code == axis.null_code:
+            parts.append(term.null)
+        elif value is None:
+            continue
+        elif isinstance(axis, TruthAxis):
+            parts.append(s.all(s.no(term.null), value if code else s.no(value)))
+        elif code < len(axis.values):
+            parts.append(s.all(s.no(term.null), value == s.word(axis.values[code])))
+        else:
+            parts.append(s.all(s.no(term.null), s.no(s.among(value, axis.values))))
+    return s.any(*parts)
+
+
+def _ordered_condition(reading: Reading, axis: OrderedAxis, ranges: Ranges, scope: Scope) -> Cond:
+    s = reading.solver
+    null: Cond = False
+    total = s.real(0)
+    for atom, factor in axis.form:
+        term = reading.term(atom.formula, scope)
+        null = s.any(null, term.null)
+        if not isinstance(term, Scalar) or term.value is None:
+            null = True
+            continue
+        total = total + (term.value if factor == 1 else s.real(factor) * term.value)
+    parts: list[Cond] = []
+    if c.contains(ranges, axis.null_code):
+        parts.append(null)
+    if null is not True:
+        for first, last in c.intersection(ranges, ((0, axis.null_code - 1),)):
+            low, high = axis.bounds(first)[0], axis.bounds(last)[1]
+            within: list[Cond] = [s.no(null)]
+            if low is not None:
+                within.append(total >= s.real(low) if first % 2 else total > s.real(low))
+            if high is not None:
+                within.append(total <= s.real(high) if last % 2 else total < s.real(high))
+            parts.append(s.all(*within))
+    return s.any(*parts)
+
+
+def _is_membership(f: object) -> bool:
+    return isinstance(f, Member) and isinstance(f.item, Const) and isinstance(f.among, Ref) and f.among.role is Role.INPUT
+
+
+def _without_gaps_between_whole_numbers(axis: OrderedAxis, ranges: Ranges) -> Ranges:
+    """Leave out the open intervals that hold no whole number, such as the one between 3 and 4, and cuts that are none."""
+    empty = []
+    for code in range(axis.null_code):
+        low, high = axis.bounds(code)
+        if low is None or high is None:
+            continue
+        if (code % 2 and low.denominator != 1) or (not code % 2 and (-(-high // 1)) - low // 1 <= 1):
+            empty.append(code)
+    return c.intersection(ranges, c.complement(c.of(empty), axis.size)) if empty else ranges
