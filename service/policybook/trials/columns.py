@@ -58,7 +58,9 @@ def column_drafts(lines: Seq[Line], book: Book, decision: Decision | None, fault
         lines: the first holds the headings; all of one length
         decision: what the file or sheet is named after
     """
-    heading = _Heading(book, decision, faults)
+    # Lines that name their decisions may ask any of the book.
+    is_mixed = any(c.text == "decision" for c in lines[0].cells)
+    heading = _Heading(book, None if is_mixed else decision, faults)
     columns = heading.columns(lines[0])
     if len(columns) > MAX_COLUMNS:
         faults.add(lines[0].span, f"a test table may have at most {MAX_COLUMNS:,} columns, this has {len(columns):,}", "split the table")

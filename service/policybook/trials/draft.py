@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
@@ -99,6 +100,6 @@ def head(span: Span) -> Span:
     return Span(file=span.file, line=span.line, column=span.column, end_line=span.line, end_column=span.column + 1)
 
 
-def listed(names: Map[str, object] | list[str] | tuple[str, ...]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Write names one after the other, each in backticks."""
     return ", ".join(f"`{n}`" for n in names)

@@ -65,10 +65,15 @@ def read_text(path: Path) -> tuple[Source | None, Report]:
     if data is None:
         return None, report
     try:
-        return Source(str(path), data.decode("utf-8-sig").replace("\r\n", "\n")), report
+        return Source(str(path), decoded(data)), report
     except UnicodeDecodeError as e:
         message = f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}"
         return None, _unread(path, message, "save it as UTF-8 (Excel: CSV UTF-8)")
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file: UTF-8, with or without the mark, lines ended as anywhere."""
+    return data.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def read_cases(source: Source, books: Mapping[str, Book], *, known_bad: Collection[str] = ()) -> tuple[CaseFile | None, Report]:
