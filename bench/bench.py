@@ -1,4 +1,4 @@
-"""Measure the service beside a bare echo server, in one run. Bounded to about two minutes.
+"""Measure the service beside a bare echo server, and the books, in one run. Bounded to about two minutes.
 
     make bench                      everything
     make bench ARGS='--quick'       a tenth of the time, for a look
@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 from tables import book_text, facts_of_row
 
+import books
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
 from policybook.model.answer import TraceLevel
@@ -132,6 +133,48 @@ def _microseconds(call: Callable[[], None], seconds: float, at_once: int = 10) -
             call()
         count += at_once
     return (time.perf_counter() - began) / count * 1e6
+
+
+# ---------------------------------------------------------------- books
+
+
+def measure_books(seconds: float, figures: Figures) -> None:
+    """Print what a decision costs in each book of rules/, and what it costs to load all."""
+    costs = books.decision_costs(seconds)
+    beside = books.ratios(costs)
+    table = Table(
+        title="The books of rules/, by the requests of their own test tables (microseconds of CPU a request)",
+        title_justify="left",
+        box=SIMPLE,
+    )
+    for column in ("book", "requests", "first time", "again", "with trace", "x first four", "dearest decision"):
+        table.add_column(column, justify="left" if column in ("book", "dearest decision") else "right", no_wrap=True)
+    for book, cost in costs.items():
+        for what, value in (("new_us", cost.new), ("known_us", cost.known), ("traced_us", cost.traced), ("ratio", beside[book])):
+            figures.note(f"book.{book}.{what}", value)
+        decision, dearest = cost.dearest
+        figures.note(f"book.{book}.dearest_us", dearest)
+        shown = (f"{v:,.0f}" for v in (cost.new, cost.known, cost.traced))
+        table.add_row(book, str(cost.requests), *shown, f"{beside[book]:.2f}", f"{decision} {dearest:,.0f}")
+    console.print(table)
+    first = {b: c for b, c in costs.items() if b in books.FIRST}
+    dear, dear_first = (max(cs.values(), key=lambda c: c.dearest[1]).dearest[1] for cs in (costs, first))
+    highest, highest_first = max(beside, key=beside.__getitem__), max(first, key=beside.__getitem__)
+    console.print(
+        f"dearest book: {highest} {beside[highest]:.2f} times the mean of the first four; of these {highest_first} {beside[highest_first]:.2f}"
+    )
+    console.print(
+        f"dearest decision of all beside that of the first four: {figures.note('book.dearest_ratio', dear / dear_first):.2f} times"
+    )
+    load = books.load_cost()
+    figures.note("books.read_s", load.read_s)
+    figures.note("books.compile_s", load.compile_s)
+    figures.note("books.memory_mb", load.memory_mb)
+    console.print(
+        f"load and check of all {len(costs)} books {load.read_s:.2f} s, compile and self-check {load.compile_s:.2f} s: "
+        f"{load.total_s:.2f} s of CPU; {load.memory_mb:.0f} MB added"
+    )
+    console.print()
 
 
 # ---------------------------------------------------------------- servers
@@ -381,6 +424,7 @@ def main() -> None:
     figures = Figures()
     began = time.perf_counter()
     measure_in_process(2.0 * scale, figures)
+    measure_books(20.0 * scale, figures)
     measure_server(2.0 * scale, figures)
     console.print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
     if options.json:

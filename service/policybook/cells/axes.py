@@ -17,6 +17,7 @@ from policybook.cells.linear import DAY, number, value_of
 from policybook.cells.words import value_text
 from policybook.errors import EngineError
 from policybook.model.calendar import Place
+from policybook.model.compiled import compiled
 from policybook.model.evaluate import evaluate
 from policybook.model.formula import Call, Const, Formula, Get, Member, Ref
 from policybook.model.kinds import MONEY, NUMBER, Base, Field, Kind, Text
@@ -72,6 +73,21 @@ def reader(f: Formula, zone: Place, *, as_number: bool) -> Reader:
     return numbered
 
 
+def recalling(name: str, read: Reader, *, as_number: bool) -> Reader:
+    """Read a derived value that the environment may hold under its name already; else as `read` does."""
+
+    def recalled(env: Env) -> Any:
+        value = env.get(name, _ABSENT)
+        if value is _ABSENT:
+            return read(env)
+        return number(value) if as_number and value is not None else value
+
+    return recalled
+
+
+_ABSENT: Any = object()
+
+
 def _raw_reader(f: Formula, zone: Place) -> Reader:
     match f:
         case Ref(name, _, _):
@@ -100,7 +116,7 @@ def _raw_reader(f: Formula, zone: Place) -> Reader:
 
             return coalesced
         case _:
-            return lambda env: evaluate(f, env, zone)
+            return compiled(f, zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from policybook.cells import codes as c
-from policybook.cells.axes import Atom, Axis, DiscreteAxis, Encoder, Env, OrderedAxis, PresenceAxis, TruthAxis, reader
+from policybook.cells.axes import Atom, Axis, DiscreteAxis, Encoder, Env, OrderedAxis, PresenceAxis, TruthAxis, reader, recalling
 from policybook.cells.codes import Ranges
 from policybook.cells.conditions import (
     Asks,
@@ -75,11 +75,16 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A formula that is computed for its fault alone, always or when an atom leaves its window."""
+    """A formula that is computed for its fault alone, always or when an atom leaves its window.
+
+    Args:
+        name: of the derived value that it is, if any: one that the environment holds had no fault
+    """
 
     formula: Formula
     windows: tuple[tuple[int, int, int], ...]
     always: bool
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,8 @@ class Grid:
         return tuple([e(values) for e in self._encoders])
 
     def _watch(self, guard: Guard, values: list[Any], env: Env) -> None:
+        if guard.name and guard.name in env:
+            return
         if guard.always or any(values[i] is not None and not low <= values[i] <= high for i, low, high in guard.windows):
             evaluate(guard.formula, env, self.plain.zone)
 
@@ -319,13 +326,17 @@ class _Builder:
                 window = _window(atom.kind.base)
                 if window:
                     windows.append((self.place(atom, as_number=True), *window))
-            self.guards[f] = Guard(f, tuple(windows), form.reach > MAX_REACH)
+            self.guards[f] = self.guard(f, tuple(windows), always=form.reach > MAX_REACH)
+
+    def guard(self, f: Formula, windows: tuple[tuple[int, int, int], ...], *, always: bool) -> Guard:
+        derived = self.named.get(f)
+        return Guard(f, windows, always, derived.name if derived else "")
 
     def keep_fault(self, *formulas: Formula) -> None:
         """Compute formulas for their faults, where no axis does."""
         for f in formulas:
             if may_fault(f):
-                self.guards[f] = Guard(f, (), True)
+                self.guards[f] = self.guard(f, (), always=True)
 
     # Questions
 
@@ -563,9 +574,10 @@ class _Builder:
         name = derived.name if derived and not isinstance(f, Ref | Get) else formula_text(f)
         if derived and not title:
             title, unit = derived.title, derived.unit
-        return Atom(
-            index=index, formula=f, name=name, title=title, unit=unit, field=declared, read=reader(f, self.zone, as_number=as_number)
-        )
+        read = reader(f, self.zone, as_number=as_number)
+        if derived and not isinstance(f, Ref | Get):
+            read = recalling(derived.name, read, as_number=as_number and not f.kind.numeric)
+        return Atom(index=index, formula=f, name=name, title=title, unit=unit, field=declared, read=read)
 
     def declared(self, f: Formula) -> tuple[Text, Text, Field | None]:
         declared: Field | None = None

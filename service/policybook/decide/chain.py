@@ -15,7 +15,7 @@ from policybook.engine.program import Program
 from policybook.errors import FactsError, NotInForceError
 from policybook.model.answer import Item, Outcome, TableTrace, TraceLevel
 from policybook.model.book import Book, Decision, Row
-from policybook.model.evaluate import evaluate
+from policybook.model.compiled import compiled
 from policybook.model.faults import FormulaError
 from policybook.model.wording import worded
 from policybook.source import NOWHERE
@@ -41,6 +41,10 @@ class Decider:
         self.program = program
         self.outputs = {d.name: RowOutputs(book, d) for d in book.decisions}
         self.plans = {d.name: TracePlan.of(book, d) for d in book.decisions}
+        zone = book.zone
+        self._values = {v.name: compiled(v.formula, zone) for v in book.values}
+        self._own = {d.name: tuple([(v.name, compiled(v.formula, zone)) for v in d.values]) for d in book.decisions}
+        self._sources = {d.name: compiled(d.for_each.source, zone) for d in book.decisions if d.for_each is not None}
         self._figures: dict[int, dict[str, Value]] = {}
         self._worded: dict[tuple[int, str], Row] = {}
 
@@ -132,18 +136,18 @@ class Decider:
 
     def table(self, decision: Decision, env: dict[str, Value], era: int, level: TraceLevel) -> Verdict:
         """Ask one table; leaves the book's values that it uses in `env`."""
-        zone = self.book.zone
         for name in decision.uses_directly.values:
             if name not in env:
-                env[name] = evaluate(self.book.value_by_name[name].formula, env, zone)
+                env[name] = self._values[name](env)
         multi = decision.hit_policy.multi
         if decision.for_each is None:
             verdict = self.once(decision, env, era, level, 0)
         else:
-            source = evaluate(decision.for_each.source, env, zone) or ()
+            source = self._sources[decision.name](env) or ()
             verdict = Verdict(Outcome.DECIDED, {}, [], [], [])
+            inner = dict(env)
             for number, item in enumerate(source, 1):
-                inner = {**env, decision.for_each.item: item}
+                inner[decision.for_each.item] = item
                 one = self.once(decision, inner, era, level, number)
                 verdict.items.extend(one.items)
                 verdict.selected.extend(one.selected)
@@ -160,9 +164,8 @@ class Decider:
 
     def once(self, decision: Decision, env: dict[str, Value], era: int, level: TraceLevel, number: int) -> Verdict:
         """Ask a table for one set of facts, or for one item."""
-        zone = self.book.zone
-        for value in decision.values:
-            env[value.name] = evaluate(value.formula, env, zone)
+        for name, value_of in self._own[decision.name]:
+            env[name] = value_of(env)
         grid = self.program.grid(decision.name, era)
         cell = grid.cell(env)
         matched = self.program.match(decision.name, era, cell)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
 from policybook.model.book import Aggregation, Book, Decision, Row
-from policybook.model.evaluate import evaluate
+from policybook.model.compiled import Env, Reader, compiled
 from policybook.model.formula import Const
 from policybook.model.kinds import NUMERIC, Base, Field
 from policybook.values import Value, minor_units, rounded, to_significant
@@ -20,12 +20,16 @@ class RowOutputs:
     """Computes the outputs of the rows of one decision; constant rows once."""
 
     def __init__(self, book: Book, decision: Decision) -> None:
-        self.book = book
-        self.fields = {o.name: o for o in decision.outputs}
+        self.currency = book.currency
         self.constant: dict[str, Outputs] = {}
+        self.computed: dict[str, tuple[tuple[str, Reader, Field], ...]] = {}
+        fields = {o.name: o for o in decision.outputs}
         for row in decision.all_rows:
+            entries = tuple([(o.name, compiled(o.formula, book.zone), fields[o.name]) for o in row.outputs])
             if all(isinstance(o.formula, Const) for o in row.outputs):
-                self.constant[row.id] = self.compute(row, {})
+                self.constant[row.id] = self.compute(entries, {})
+            else:
+                self.computed[row.id] = entries
 
     def of(self, row: Row, env: Mapping[str, Value]) -> Outputs:
         """Return the outputs of a row.
@@ -34,10 +38,10 @@ class RowOutputs:
             FormulaError: from a formula
         """
         found = self.constant.get(row.id)
-        return found if found is not None else self.compute(row, env)
+        return found if found is not None else self.compute(self.computed[row.id], env)
 
-    def compute(self, row: Row, env: Mapping[str, Value]) -> Outputs:
-        return {o.name: finished(evaluate(o.formula, env, self.book.zone), self.fields[o.name], self.book.currency) for o in row.outputs}
+    def compute(self, entries: Iterable[tuple[str, Reader, Field]], env: Env) -> Outputs:
+        return {name: finished(value_of(env), field, self.currency) for name, value_of, field in entries}
 
 
 def finished(value: Any, field: Field, currency: str) -> Value:
