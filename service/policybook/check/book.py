@@ -57,18 +57,25 @@ DEFAULT_ZONE = "Asia/Shanghai"
 def read_text(path: Path) -> tuple[Source, Report]:
     """Read a file as text; a finding when it is too large, not UTF-8, or cannot be read."""
     name = str(path)
-    nothing = Source(name, "")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            message = f"the file has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
-            return nothing, _file_fault(name, Code.TOO_LARGE, message, "split the book by domain")
-        text = path.read_bytes().decode("utf-8-sig")
+            return Source(name, ""), _too_large(name, size)
+        data = path.read_bytes()
+    except OSError as e:
+        return Source(name, ""), _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", "")
+    return as_text(name, data)
+
+
+def as_text(name: str, data: bytes) -> tuple[Source, Report]:
+    """Take the bytes of a file as text; a finding when there are too many or they are not UTF-8."""
+    if len(data) > MAX_BYTES:
+        return Source(name, ""), _too_large(name, len(data))
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         message = f"the file is not UTF-8 text: byte {e.start + 1} is 0x{e.object[e.start]:02X}"
-        return nothing, _file_fault(name, Code.NOT_TEXT, message, "save it as UTF-8")
-    except OSError as e:
-        return nothing, _file_fault(name, Code.NOT_TEXT, f"the file cannot be read: {e.strerror or e}", "")
+        return Source(name, ""), _file_fault(name, Code.NOT_TEXT, message, "save it as UTF-8")
     return Source(name, text.replace("\r\n", "\n")), Report(())
 
 
@@ -128,6 +135,11 @@ def read_book(path: Path, beside: Beside | None = None) -> tuple[Book | None, Re
         )
         return None, report + Report.of([fault]), source
     return book, report, source
+
+
+def _too_large(name: str, size: int) -> Report:
+    message = f"the file has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
+    return _file_fault(name, Code.TOO_LARGE, message, "split the book by domain")
 
 
 def _file_fault(name: str, code: Code, message: str, help_text: str) -> Report:

@@ -19,18 +19,18 @@ from policybook.values import parse_date
 
 CALENDAR_FILE = "calendar.yaml"
 
-_CALENDAR = {
+CALENDAR = {
     "calendar": Key("its name", keys.WORD, required=True),
     "title": Key("what a person calls it", keys.TEXT),
     "weekend": Key("the days of the week that are not worked", keys.WORDS, required=True),
     "years": Key("year -> its holidays and exchanged days", "years", required=True),
 }
-_YEAR = {
+YEAR = {
     "provisional": Key("true: the notice of exchanged days is still to come", keys.FLAG),
     "holidays": Key("[{title, from, to}, ..]", "holidays", required=True),
     "working_days": Key("weekend days worked in exchange", keys.WORDS),
 }
-_HOLIDAY = {
+HOLIDAY = {
     "title": Key("what a person calls it", keys.TEXT),
     "from": Key("first day off", keys.WORD, required=True),
     "to": Key("last day off; else the same day", keys.WORD),
@@ -63,7 +63,7 @@ class _Reading:
         self.provisional: set[int] = set()
 
     def calendar(self, tree: Node) -> Calendar | None:
-        found = self.reader.fields(tree, _CALENDAR, "a calendar")
+        found = self.reader.fields(tree, CALENDAR, "a calendar")
         weekend = frozenset(self.weekdays(found))
         years: list[int] = []
         for key, node in self.reader.entries(found.get("years"), "years", names=_YEAR_NAME):
@@ -101,12 +101,12 @@ class _Reading:
         return out
 
     def year(self, year: int, node: Node) -> None:
-        found = self.reader.fields(node, _YEAR, f"the year {year}")
+        found = self.reader.fields(node, YEAR, f"the year {year}")
         if self.reader.flag(found.get("provisional"), "provisional"):
             self.provisional.add(year)
         listed = found.get("holidays")
         for item in listed.items if isinstance(listed, Sequence) else ():
-            entry = self.reader.fields(item, _HOLIDAY, "a holiday")
+            entry = self.reader.fields(item, HOLIDAY, "a holiday")
             start = self.day(entry.get("from"), year)
             end = self.day(entry.get("to"), year) if "to" in entry else start
             if start and end and end < start:

@@ -19,8 +19,8 @@ LOCK_FILE = "clauses.lock"
 CLAUSE_ID = re.compile(r"[0-9]{1,3}(\.[0-9A-Za-z]{1,6})*\Z")
 _LOCK_LINE = re.compile(r"(\S+) ([0-9a-f]{16})\Z")
 
-_INDEX = {"clauses": Key("the clauses, in the order of the documents", "clauses", required=True)}
-_CLAUSE = {
+INDEX = {"clauses": Key("the clauses, in the order of the documents", "clauses", required=True)}
+CLAUSE = {
     "id": Key("the document's number, then the clause's own", keys.WORD, required=True),
     "document": Key("number of the document", keys.COUNT, required=True),
     "kind": Key(", ".join(KINDS), keys.WORD, required=True),
@@ -31,7 +31,7 @@ _CLAUSE = {
     "unclear": Key("what is ambiguous", keys.TEXT),
     "needs_no_row": Key("why no table implements it", keys.TEXT),
 }
-_REPAIR = {"damaged": Key("what the source holds", keys.WORD, required=True), "restored": Key("what it was read as", keys.WORD)}
+REPAIR = {"damaged": Key("what the source holds", keys.WORD, required=True), "restored": Key("what it was read as", keys.WORD)}
 
 
 def load_clauses(source: Source, lock: str = "") -> tuple[ClauseIndex | None, Report]:
@@ -46,7 +46,7 @@ def load_clauses(source: Source, lock: str = "") -> tuple[ClauseIndex | None, Re
     if tree is None:
         return None, Report.of(findings)
     reader = Reader(source, list(findings))
-    listed = reader.fields(tree, _INDEX, "an index of clauses").get("clauses")
+    listed = reader.fields(tree, INDEX, "an index of clauses").get("clauses")
     clauses: dict[str, Clause] = {}
     if listed is not None and not isinstance(listed, Sequence):
         reader.fault(Code.WRONG_SHAPE, "`clauses` must be a list", listed.span)
@@ -69,7 +69,7 @@ def lock_text(index: ClauseIndex) -> str:
 
 
 def _clause(reader: Reader, node: Node) -> Clause | None:
-    found = reader.fields(node, _CLAUSE, "a clause")
+    found = reader.fields(node, CLAUSE, "a clause")
     words = {k: reader.word(found.get(k), k) for k in ("id", "kind", "text", "en")}
     document = reader.count(found.get("document"), "document", 999)
     clause_id, kind, text, english = words["id"], words["kind"], words["text"], words["en"]
@@ -115,7 +115,7 @@ def _repairs(reader: Reader, node: Node | None) -> tuple[Repair, ...]:
         return ()
     out = []
     for item in node.items if isinstance(node, Sequence) else ():
-        found = reader.fields(item, _REPAIR, "a repair")
+        found = reader.fields(item, REPAIR, "a repair")
         damaged, restored = found.get("damaged"), found.get("restored")
         if isinstance(damaged, Scalar) and isinstance(restored, Scalar):
             out.append(Repair(damaged.text, restored.text))

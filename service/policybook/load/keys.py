@@ -1,4 +1,7 @@
-"""The keys of a book, part by part: one table for the loader and for the published JSON Schema."""
+"""The keys of a book, part by part: one table for the loader, for the published JSON Schema and for `policybook fmt`.
+
+Their order here is the order in which `fmt` writes them.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,10 @@ EXPRESSION = "expression"
 FLAG = "flag"
 COUNT = "count"
 
+LANGUAGES = {"en": Key("English", WORD), "zh": Key("Chinese", WORD)}
+
+SOURCE = {"document": Key("number or numbers", WORDS, required=True)}
+
 EFFECTIVE = {
     "from": Key("first day in force, ISO 8601", WORD),
     "to": Key("last day in force, ISO 8601", WORD),
@@ -31,8 +38,6 @@ TYPE = {
         "money, number, integer, percent, fraction, boolean, enum, text, date, datetime, time, duration, period, list, record, or a name under `types`",
         WORD,
     ),
-    "title": Key("what a person calls it", TEXT),
-    "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
     "values": Key("of an enum: the allowed values, highest priority first", "enum values"),
     "of": Key("of a list: what it holds", "type"),
     "fields": Key("of a record: its fields", "fields"),
@@ -44,20 +49,22 @@ TYPE = {
     "max_items": Key("of a list: most elements (1000)", COUNT),
     "decimals": Key("of an output: round to so many decimals", COUNT),
     "rounding": Key("of an output: half_up, half_even, up, down", WORD),
+    "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
+    "title": Key("what a person calls it", TEXT),
 }
 
 PARAMETER = {
     "title": Key("what a person calls it", TEXT),
     "type": Key("its type, when it is not plain from the value", WORD),
+    "of": Key("of a list: what it holds", "type"),
     "value": Key("the figure", EXPRESSION),
-    "values": Key("dated figures: [{from: 2025-01-01, value: 3}, ..]", "dated values"),
     "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
     "clause": Key("the clause that gives it", WORDS),
     "set_by": Key("`company`: the written policy leaves it open", WORD),
+    "effective": Key("days in force", "effective"),
+    "values": Key("dated figures: [{from: 2025-01-01, value: 3}, ..]", "dated values"),
     "reading": Key("how an unclear clause was taken, and why", TEXT),
     "note": Key("a remark for readers of the book", TEXT),
-    "effective": Key("days in force", "effective"),
-    "of": Key("of a list: what it holds", "type"),
 }
 
 DATED = {
@@ -75,13 +82,13 @@ VALUE = {
 ROW = {
     "id": Key("unique in the book, kebab-case", WORD, required=True),
     "clause": Key("the written clause or clauses that the row implements", WORDS),
+    "set_by": Key("`company`: not from the written policy", WORD),
+    "effective": Key("days in force", "effective"),
     "when": Key("input or value -> test; all must pass", "tests"),
     "then": Key("output -> value or expression", "expressions"),
     "says": Key("the row in words", TEXT),
     "reading": Key("how an unclear clause was taken, and why", TEXT),
     "note": Key("a remark for readers of the book", TEXT),
-    "set_by": Key("`company`: not from the written policy", WORD),
-    "effective": Key("days in force", "effective"),
 }
 
 DEFAULT_ROW = {k: v for k, v in ROW.items() if k not in ("when", "effective")}
@@ -89,14 +96,14 @@ DEFAULT_ROW = {k: v for k, v in ROW.items() if k not in ("when", "effective")}
 DECISION = {
     "title": Key("what a person calls it", TEXT),
     "question": Key("the question that it answers", TEXT),
+    "for_each": Key("{item: list}: ask the table once for each element", "pair"),
     "hit_policy": Key(
         "unique, any, first, priority, collect, rule_order, output_order, collect sum, collect min, collect max, collect count",
         WORD,
         required=True,
     ),
-    "for_each": Key("{item: list}: ask the table once for each element", "pair"),
-    "values": Key("derived values of this decision", "values"),
     "outputs": Key("what it answers", "fields", required=True),
+    "values": Key("derived values of this decision", "values"),
     "rules": Key("the rows", "rows", required=True),
     "default": Key("the row that answers when no other matches", "default row"),
 }
@@ -113,4 +120,28 @@ BOOK = {
     "inputs": Key("the facts that a request may state", "fields"),
     "values": Key("derived values", "values"),
     "decisions": Key("the decision tables", "decisions", required=True),
+}
+
+TEST_TABLE = {
+    "policy": Key("the book that is asked", WORD, required=True),
+    "decision": Key("what the cases ask that name no decision", WORD),
+    "as_of": Key("the day of the cases that name none", WORD),
+    "note": Key("a remark for readers of the table", TEXT),
+    "given": Key("facts of every case", "facts"),
+    "cases": Key("the cases", "cases", required=True),
+}
+
+CASE = {
+    "id": Key("unique in the table", WORD, required=True),
+    "decision": Key("what is asked", WORD),
+    "as_of": Key("the day of the decision", WORD),
+    "given": Key("facts, beside those of every case", "facts"),
+    "expect": Key("output -> value", "facts"),
+    "expect_items": Key("the outputs of each row that answered", "items"),
+    "rows": Key("the rows that answered", WORDS),
+    "not_rows": Key("rows that must not have matched", WORDS),
+    "expect_status": Key("how it was decided", WORD),
+    "expect_error": Key("why it was refused", WORD),
+    "review": Key("why the case is to be looked at again", TEXT),
+    "note": Key("a remark for readers of the table", TEXT),
 }

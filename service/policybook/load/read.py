@@ -124,7 +124,7 @@ class Reader:
             return None
         if isinstance(node, Scalar):
             return DraftText(node.text, "", node.content)
-        found = self.fields(node, {"en": keys.Key("English", keys.WORD), "zh": keys.Key("Chinese", keys.WORD)}, what)
+        found = self.fields(node, keys.LANGUAGES, what)
         texts = {k: v.text if isinstance(v, Scalar) else "" for k, v in found.items()}
         for k, v in found.items():
             if not isinstance(v, Scalar):
@@ -464,7 +464,7 @@ class Reader:
         source_node = found.get("source")
         documents: tuple[Scalar, ...] = ()
         if source_node is not None:
-            inner = self.fields(source_node, {"document": keys.Key("number or numbers", keys.WORDS, required=True)}, "source")
+            inner = self.fields(source_node, keys.SOURCE, "source")
             documents = self.words_list(inner.get("document"), "source.document")
         return Draft(
             source=self.source,

@@ -20,7 +20,7 @@ MAX_DEPTH = 24
 MAX_NODES = 1_000_000
 
 # libyaml itself: PyYAML's parser in Python refuses some plain texts that YAML allows (`{en: May it?, zh: ..}`).
-_LOADER = yaml.CSafeLoader
+LOADER = yaml.CSafeLoader
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def parse_yaml(source: Source) -> tuple[Node | None, tuple[Finding, ...]]:
         return None, (_finding(Code.TOO_LARGE, message, _start(source), "split the book by domain"),)
     builder = _Builder(source)
     try:
-        tree = builder.read(yaml.parse(source.text, Loader=_LOADER))
+        tree = builder.read(yaml.parse(source.text, Loader=LOADER))
     except _RefusedError as e:
         return None, (*builder.findings, e.finding)
     except yaml.MarkedYAMLError as e:
@@ -192,7 +192,7 @@ def _syntax_help(line: str, column: int) -> str:
     before, here = line[:column], line[column : column + 1]
     if "\t" in before[: len(before) - len(before.lstrip())] or here == "\t":
         return "indent with spaces; a tab is not allowed"
-    if here in "@`%>|!&*":
+    if here and here in "@`%>|!&*":
         return f'a test or text that begins with `{here}` needs quotes: "{line[column:].strip()[:40].rstrip("},")}"'
     stripped = line.strip()
     if "[" in stripped and ")" in stripped:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from policybook.diagnostics import Code, did_you_mean
+from policybook.load import keys
 from policybook.load.yaml import Mapping, Node, Scalar, Sequence, parse_yaml
 from policybook.source import Source
 from policybook.trials.draft import Draft, DraftFile, Entries, Faults, head, listed, shape
-
-_FILE_KEYS = ("policy", "decision", "as_of", "given", "cases", "note")
-_CASE_KEYS = (
-    "id",
-    "decision",
-    "as_of",
-    "given",
-    "expect",
-    "expect_items",
-    "rows",
-    "not_rows",
-    "expect_status",
-    "expect_error",
-    "review",
-    "note",
-)
 
 
 def yaml_drafts(source: Source, faults: Faults) -> DraftFile | None:
@@ -45,7 +30,7 @@ class _Reader:
                 self.faults.found.append(found)
         if tree is None:
             return None
-        top = self.mapping(tree, "a test table", _FILE_KEYS)
+        top = self.mapping(tree, "a test table", tuple(keys.TEST_TABLE))
         if top is None:
             return None
         policy, decision, as_of = (self.scalar(top.get(k), k) for k in ("policy", "decision", "as_of"))
@@ -58,7 +43,7 @@ class _Reader:
                 head(top.span), "the key `cases` is missing", "list the cases under `cases:`, each with `id`, `given` and `expect`"
             )
         for node in self.sequence(cases, "cases") if cases else ():
-            case = self.mapping(node, "a case", _CASE_KEYS)
+            case = self.mapping(node, "a case", tuple(keys.CASE))
             if case is not None:
                 made.cases.append(self.case(case))
         return made
@@ -96,15 +81,15 @@ class _Reader:
 
     # -- shapes --------------------------------------------------------------------------------------------------
 
-    def mapping(self, node: Node, what: str, keys: tuple[str, ...]) -> Mapping | None:
+    def mapping(self, node: Node, what: str, known: Collection[str]) -> Mapping | None:
         if not isinstance(node, Mapping):
             self.faults.add(
-                head(node.span), f"{what} is written as keys and values, this is {shape(node)}", f"allowed keys: {listed(keys)}"
+                head(node.span), f"{what} is written as keys and values, this is {shape(node)}", f"allowed keys: {listed(known)}"
             )
             return None
         for key, _ in node.entries:
-            if key.text not in keys:
-                self.faults.add(key.span, f"unknown key `{key.text}` in {what}", did_you_mean(key.text, keys))
+            if key.text not in known:
+                self.faults.add(key.span, f"unknown key `{key.text}` in {what}", did_you_mean(key.text, known))
         return node
 
     def entries(self, node: Node, what: str) -> Entries:
