@@ -84,3 +84,42 @@ def test_real_books_in_disarray(path: Path, rnd: Random) -> None:
 def test_real_books_as_they_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     hold(text, list(sides(text).elements()))
+
+
+def with_comments(tree: Tree, column: int, keys: list[str]) -> list[str]:
+    """Write a tree in blocks, each key between comments that name its place in `keys`."""
+    blanks = " " * column
+    lines: list[str] = []
+    if isinstance(tree, list):
+        for item in tree:
+            first, *more = with_comments(item, column + 2, keys) if item and not isinstance(item, str) else ["v"]
+            # What stands above a dash is the item's, and not its first key's.
+            while first.lstrip().startswith("# above"):
+                first, *more = more
+            lines += [f"{blanks}- {first.lstrip()}", *more]
+        return lines
+    assert isinstance(tree, dict)
+    for key, value in tree.items():
+        number = len(keys)
+        keys.append(key)
+        lines.append(f"{blanks}# above {number}")
+        if value and not isinstance(value, str):
+            lines += [f"{blanks}'{key}': # behind {number}", *with_comments(value, column + 2, keys)]
+        else:
+            lines.append(f"{blanks}'{key}': v # behind {number}")
+    return lines
+
+
+@settings(max_examples=150)
+@given(st.randoms(use_true_random=False))
+def test_a_comment_stays_at_its_key(rnd: Random) -> None:
+    keys: list[str] = []
+    old = with_comments(shuffled(rnd, random_tree(rnd)), 0, keys)
+    lines = hold("\n".join(old), [line[line.index("#") :] for line in old if "#" in line]).splitlines()
+    for number, key in enumerate(keys):
+        behind = next(line for line in lines if line.endswith(f"# behind {number}"))
+        assert behind.lstrip(" -").startswith(f"'{key}':")
+    for above, line in enumerate(lines):
+        if line.lstrip().startswith("# above"):
+            below = next(line for line in lines[above + 1 :] if not line.lstrip().startswith("# above"))
+            assert below.endswith(line.lstrip().replace("above", "behind"))

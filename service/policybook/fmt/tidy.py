@@ -29,7 +29,6 @@ def _tidy(value: Value, form: str, *, top: bool = False) -> None:
         _order(value, list(shape.keys), top=top)
     for i, entry in enumerate(value.entries):
         inner = shape.each if value.sequence or shape.keys is None else shape.keys.get(entry.name, "")
-        # A list stands where its form names what it holds; `fields` and the like are mappings.
         _tidy(entry.value, inner)
         if value.sequence:
             _lift(entry)
