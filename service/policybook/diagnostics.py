@@ -56,6 +56,18 @@ class Code(enum.Enum):
     ENGINE_DISAGREES = ("PB301", "engine-disagrees")
     NEVER_FIRES = ("PB302", "never-fires")
     UNUSED = ("PB303", "unused")
+    GAP = ("PB304", "gap")
+    CONFLICT = ("PB305", "conflict")
+    OVERLAP = ("PB306", "overlap")
+    SHADOWED = ("PB307", "shadowed")
+    DUPLICATE_ROW = ("PB308", "duplicate-row")
+    MERGEABLE_ROWS = ("PB309", "mergeable-rows")
+    BOUNDARY_LEFT_OUT = ("PB310", "boundary-left-out")
+    BOUNDARY_SHARED = ("PB311", "boundary-shared")
+    UNUSED_VALUE = ("PB312", "unused-value")
+    UNDECIDED = ("PB313", "undecided")
+    PARTIAL = ("PB314", "partial")
+    UNNEEDED_ACCEPTANCE = ("PB319", "unneeded-acceptance")
     # Facts of a request: 4xx
     MISSING_FACT = ("PB401", "missing-fact")
     UNKNOWN_FACT = ("PB402", "unknown-fact")
@@ -89,10 +101,26 @@ class Finding:
     span: Span
     help: str = ""
     path: str = ""
+    decision: str = ""
+    rows: tuple[str, ...] = ()
+    region: str = ""
+    witness: str = ""
+    proposal: str = ""
+    accepted: str = ""
+    related: tuple[Span, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         s = self.span
+        more = {
+            "decision": self.decision,
+            "rows": list(self.rows),
+            "region": self.region,
+            "witness": self.witness,
+            "proposal": self.proposal,
+            "accepted": self.accepted,
+        }
         return {
+            **{k: v for k, v in more.items() if v},
             "code": self.code.number,
             "name": self.code.slug,
             "severity": self.severity.value,

@@ -334,7 +334,7 @@ def axis_condition(reading: Reading, axis: Axis, ranges: Ranges, scope: Scope = 
         elif isinstance(axis, TruthAxis):
             parts.append(s.all(s.no(term.null), value if code else s.no(value)))
         elif code < len(axis.values):
-            parts.append(s.all(s.no(term.null), value == s.word(axis.values[code])))
+            parts.append(s.all(s.no(term.null), s.same_value(value, s.word(axis.values[code]))))
         else:
             parts.append(s.all(s.no(term.null), s.no(s.among(value, axis.values))))
     return s.any(*parts)

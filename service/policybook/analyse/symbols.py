@@ -70,7 +70,10 @@ class Solver:
 
     def __init__(self) -> None:
         self.ctx = z3.Context()
-        self._words: dict[str, int] = {}
+        self._words: dict[str, Expr] = {}
+        self._text_of: list[str] = []
+        self._known_words: set[int] = set()
+        self._numbers: dict[Fraction | int, Expr] = {}
         self._names = 0
         self.true = z3.BoolVal(True, self.ctx)
         self.false = z3.BoolVal(False, self.ctx)
@@ -83,7 +86,7 @@ class Solver:
             return False
         if not kept:
             return True
-        return kept[0] if len(kept) == 1 else z3.And(*kept)
+        return kept[0] if len(kept) == 1 else self._joined(z3.Z3_mk_and, kept)
 
     def any(self, *parts: Cond) -> Cond:
         kept = [p for p in parts if p is not False]
@@ -91,10 +94,15 @@ class Solver:
             return True
         if not kept:
             return False
-        return kept[0] if len(kept) == 1 else z3.Or(*kept)
+        return kept[0] if len(kept) == 1 else self._joined(z3.Z3_mk_or, kept)
+
+    def _joined(self, join: Any, parts: list[Expr]) -> Expr:
+        # z3.And and z3.Or look at every argument several times, which is half of the time of a large table.
+        array = (z3.Ast * len(parts))(*[p.ast for p in parts])
+        return z3.BoolRef(join(self.ctx.ref(), len(parts), array), self.ctx)
 
     def no(self, part: Cond) -> Cond:
-        return (not part) if isinstance(part, bool) else z3.Not(part)
+        return (not part) if isinstance(part, bool) else z3.BoolRef(z3.Z3_mk_not(self.ctx.ref(), part.ast), self.ctx)
 
     def implies(self, a: Cond, b: Cond) -> Cond:
         return self.any(self.no(a), b)
@@ -126,19 +134,27 @@ class Solver:
         return f"{name}!{self._names}"
 
     def real(self, n: Fraction | int) -> Expr:
-        f = Fraction(n)
-        return z3.RealVal(f"{f.numerator}/{f.denominator}", self.ctx)
+        found = self._numbers.get(n)
+        if found is None:
+            f = Fraction(n)
+            found = self._numbers[n] = z3.RealVal(f"{f.numerator}/{f.denominator}", self.ctx)
+        return found
 
     def whole(self, name: str) -> Expr:
         """Return a variable for a whole number, as a real."""
         return z3.ToReal(z3.Int(name, self.ctx))
 
     def word(self, text: str) -> Expr:
-        return z3.IntVal(self._words.setdefault(text, len(self._words)), self.ctx)
+        found = self._words.get(text)
+        if found is None:
+            found = self._words[text] = z3.IntVal(len(self._words), self.ctx)
+            self._text_of.append(text)
+            self._known_words.add(id(found))
+        return found
 
     def word_of(self, code: int) -> str | None:
         """Return the word a number stands for; None when it is no word of the book."""
-        return next((w for w, i in self._words.items() if i == code), None)
+        return self._text_of[code] if 0 <= code < len(self._text_of) else None
 
     def variable(self, name: str, kind: Kind) -> Expr:
         """Return a variable of a scalar kind, without bounds."""
@@ -154,7 +170,7 @@ class Solver:
 
     def among(self, value: Expr, words: Iterable[str]) -> Cond:
         """Tell that a choice is one of some words."""
-        return self.any(*(value == self.word(w) for w in words))
+        return self.any(*(self.same_value(value, self.word(w)) for w in words))
 
     def constant(self, value: Value, kind: Kind) -> Term:
         """Return a known value."""
@@ -217,7 +233,10 @@ class Solver:
             return False
         if isinstance(a, bool) or isinstance(b, bool):
             return self.same(a, b)
-        return a == b
+        if a is b:
+            return True
+        # Two words of the book are the same word or are not: nothing to ask.
+        return False if id(a) in self._known_words and id(b) in self._known_words else a == b
 
     def _same_items(self, a: Items, b: Items) -> Cond:
         """Tell that two lists hold the same elements in the same order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -38,6 +38,7 @@ from policybook.cells.plain import Plain, may_fault
 from policybook.cells.words import formula_text
 from policybook.diagnostics import Code, Finding, Severity
 from policybook.model.book import Book, Decision, DerivedValue, Row
+from policybook.model.book import Cell as BookCell
 from policybook.model.evaluate import COMPARE, evaluate
 from policybook.model.formula import (
     Anything,
@@ -96,6 +97,7 @@ class Grid:
         terms: for each row its alternatives; none: the row can never match
         conditions: for each row and each of its cells the codes with which it passes
         findings: why the table cannot be compiled; empty when it can
+        also: the alternatives of further tests that were asked for, which are no rows
     """
 
     book: Book
@@ -107,19 +109,21 @@ class Grid:
     terms: tuple[tuple[Term, ...], ...]
     conditions: tuple[tuple[Coded, ...], ...]
     findings: tuple[Finding, ...]
+    also: tuple[tuple[Term, ...], ...]
     plain: Plain = field(repr=False)
     guards: tuple[Guard, ...] = field(repr=False)
     stays_named: bool = field(repr=False)
     _encoders: tuple[Encoder, ...] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, book: Book, decision: Decision, era: int, plain: Plain | None = None) -> Grid:
+    def of(cls, book: Book, decision: Decision, era: int, plain: Plain | None = None, also: Sequence[Sequence[BookCell]] = ()) -> Grid:
         """Partition a table.
 
         Args:
             plain: of the book on a day of the era, to share it among decisions
+            also: further tests whose constants cut the axes too, each a conjunction
         """
-        return _Builder(decision, era, (plain or Plain(book, book.era_day(era))).within(decision)).grid()
+        return _Builder(decision, era, (plain or Plain(book, book.era_day(era))).within(decision)).grid(also)
 
     def cell(self, env: Env) -> Cell:
         """Return the cell that a request falls into.
@@ -214,7 +218,8 @@ class _Builder:
         self.same_ranges: dict[Ranges, Ranges] = {}
         self.named: dict[Formula, DerivedValue] = plain.named()
 
-    def grid(self) -> Grid:
+    def grid(self, also: Sequence[Sequence[BookCell]]) -> Grid:
+        further = [[self.cell_condition(cell.key, cell.subject, cell.test) for cell in cells] for cells in also]
         asked = [tuple(self.cell_condition(cell.key, cell.subject, cell.test) for cell in row.cells) for row in self.rows]
         # After the questions, so that the atoms stand in the order in which the tests name them.
         self.guard_ranges()
@@ -248,6 +253,7 @@ class _Builder:
             terms=tuple(row_terms),
             conditions=tuple(conditions),
             findings=tuple(findings),
+            also=tuple(terms([coded(q, self.codes, self.size) for q in questions], MAX_TERMS) for questions in further),
             plain=self.plain,
             guards=tuple(self.guards.values()),
             stays_named=any(r.role is Role.VALUE for f, _ in self.atom_list for r in refs(f))

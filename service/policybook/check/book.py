@@ -19,13 +19,24 @@ from policybook.check.types import Types, text_of, within
 from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
 from policybook.load.calendar import CALENDAR_FILE, load_calendar
 from policybook.load.clauses import CLAUSE_FILE, CLAUSE_ID, LOCK_FILE, load_clauses
-from policybook.load.draft import Draft, DraftDecision, DraftEffective, DraftEntry, DraftParameter, DraftRow, DraftText, DraftValue
+from policybook.load.draft import (
+    Draft,
+    DraftAcceptance,
+    DraftDecision,
+    DraftEffective,
+    DraftEntry,
+    DraftParameter,
+    DraftRow,
+    DraftText,
+    DraftValue,
+)
 from policybook.load.read import load
 from policybook.load.yaml import MAX_BYTES, Scalar
 from policybook.model import formula as m
 from policybook.model import kinds as k
 from policybook.model.book import (
     ALWAYS,
+    Acceptance,
     Aggregation,
     Book,
     Cell,
@@ -539,8 +550,31 @@ class _Checker:
             uses=_NO_USES,
             span=draft.name_span,
             uses_directly=_NO_USES,
+            accepts=tuple(a for a in (self.acceptance(x, draft, scope) for x in draft.accepts) if a),
         )
         return self.with_uses(decision)
+
+    def acceptance(self, draft: DraftAcceptance, decision: DraftDecision, scope: Scope) -> Acceptance | None:
+        name = draft.finding.text
+        if name not in _ACCEPTABLE:
+            self.error(
+                Code.UNKNOWN_NAME,
+                f"`{name[:60]}` is not a finding that can be accepted",
+                draft.finding.span,
+                did_you_mean(name, _ACCEPTABLE),
+            )
+            return None
+        ids = [r.id.text for r in decision.rows] + ([decision.default.id.text] if decision.default else [])
+        for row in draft.rows:
+            if row.text not in ids:
+                self.error(
+                    Code.UNKNOWN_NAME, f"`{decision.name}` has no row `{row.text[:60]}`", row.span, did_you_mean(row.text, ids, "row")
+                )
+        if draft.when and name not in (Code.GAP.slug, Code.BOUNDARY_LEFT_OUT.slug):
+            self.error(Code.BAD_VALUE, f"`when` limits an accepted gap; `{name}` is about rows", draft.span, "name its `rows`")
+        cells = tuple(c for c in (self.cell(e, scope, "accepts") for e in draft.when) if c)
+        rows = tuple(r.text for r in draft.rows)
+        return Acceptance(finding=name, rows=rows, cells=cells, reason=text_of(draft.reason), span=draft.span)
 
     def for_each(self, entry: DraftEntry, scope: Scope) -> tuple[ForEach | None, Scope]:
         name = entry.key.text
@@ -737,4 +771,21 @@ class _Checker:
                     self.findings.warn(Code.UNUSED, f"no decision uses the {what} `{name}`", span, "remove it, or use it")
 
 
+# Findings that a book may accept: those that may be meant.
+_ACCEPTABLE = tuple(
+    code.slug
+    for code in (
+        Code.NEVER_FIRES,
+        Code.GAP,
+        Code.OVERLAP,
+        Code.SHADOWED,
+        Code.DUPLICATE_ROW,
+        Code.MERGEABLE_ROWS,
+        Code.BOUNDARY_LEFT_OUT,
+        Code.BOUNDARY_SHARED,
+        Code.UNUSED_VALUE,
+        Code.UNDECIDED,
+        Code.PARTIAL,
+    )
+)
 _NO_USES = Uses(inputs=(), parameters=(), values=(), decisions=())

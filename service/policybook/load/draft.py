@@ -110,6 +110,35 @@ class DraftRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftAcceptance:
+    finding: Scalar
+    rows: tuple[Scalar, ...]
+    when: tuple[DraftEntry, ...]
+    reason: DraftText
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftInvariant:
+    """What its keys say; which of them belong together is not looked at here."""
+
+    id: Scalar
+    clauses: tuple[Scalar, ...]
+    says: DraftText | None
+    note: DraftText | None
+    output: Scalar | None
+    within: Words | None
+    never: Scalar | None
+    order: tuple[tuple[Scalar, ...], ...]
+    grows: Scalar | None
+    along: tuple[tuple[Scalar, ...], ...]
+    where: tuple[DraftEntry, ...]
+    in_force: tuple[Scalar, ...]
+    exactly: int | None
+    keys: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftDecision:
     name: str
     name_span: Span
@@ -121,6 +150,8 @@ class DraftDecision:
     default: DraftRow | None
     for_each: DraftEntry | None
     values: tuple[DraftValue, ...]
+    accepts: tuple[DraftAcceptance, ...] = ()
+    invariants: tuple[DraftInvariant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,29 @@ ROW = {
     "note": Key("a remark for readers of the book", TEXT),
 }
 
+ACCEPTANCE = {
+    "finding": Key("its name, such as `gap`", WORD, required=True),
+    "rows": Key("only where the finding names these rows", WORDS),
+    "when": Key("of a gap: only where all these tests pass", "tests"),
+    "reason": Key("why it is meant", TEXT, required=True),
+}
+
+INVARIANT = {
+    "id": Key("unique in the book, kebab-case", WORD, required=True),
+    "clause": Key("the written clause that it follows from", WORDS),
+    "output": Key("the output that it speaks of", WORD),
+    "within": Key("a test that the output always passes", EXPRESSION),
+    "never": Key("`rises` or `falls`: what the output does not do", WORD),
+    "order": Key("of a choice that is answered: its values, lowest first; [a, b] is one rank", "ranks"),
+    "as": Key("the input that grows, everything else being equal", WORD),
+    "along": Key("of an input that is a choice: its values, lowest first", "ranks"),
+    "where": Key("input or value -> test; it speaks only of such requests", "tests"),
+    "in_force": Key("rows, or figures, that take turns", WORDS),
+    "exactly": Key("how many of them are in force on each day", COUNT),
+    "says": Key("the invariant in words", TEXT),
+    "note": Key("a remark for readers of the book", TEXT),
+}
+
 DEFAULT_ROW = {k: v for k, v in ROW.items() if k not in ("when", "effective")}
 
 DECISION = {
@@ -106,6 +129,8 @@ DECISION = {
     "values": Key("derived values of this decision", "values"),
     "rules": Key("the rows", "rows", required=True),
     "default": Key("the row that answers when no other matches", "default row"),
+    "invariants": Key("what always holds of its answers, proved at load", "invariants"),
+    "accepts": Key("findings of the analysis that are meant, each with its reason", "acceptances"),
 }
 
 BOOK = {

@@ -11,11 +11,13 @@ from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
 from policybook.load import keys
 from policybook.load.draft import (
     Draft,
+    DraftAcceptance,
     DraftDated,
     DraftDecision,
     DraftEffective,
     DraftEntry,
     DraftField,
+    DraftInvariant,
     DraftParameter,
     DraftRow,
     DraftText,
@@ -446,7 +448,76 @@ class Reader:
             default=self.row(default, f"the default of {what}", keys.DEFAULT_ROW) if default is not None else None,
             for_each=for_each,
             values=self.values(found.get("values"), f"{what}.values"),
+            accepts=self.acceptances(found.get("accepts"), what),
+            invariants=self.invariants(found.get("invariants"), what),
         )
+
+    def acceptances(self, node: Node | None, what: str) -> tuple[DraftAcceptance, ...]:
+        if node is None:
+            return ()
+        if not isinstance(node, Sequence):
+            self.fault(Code.WRONG_SHAPE, f"{what}.accepts must be a list", node.span, "`- {finding: gap, reason: {en: .., zh: ..}}`")
+            return ()
+        return self.each(node.items, lambda n: self.acceptance(n, f"an acceptance of {what}"))
+
+    def acceptance(self, node: Node, what: str) -> DraftAcceptance | None:
+        found = self.fields(node, keys.ACCEPTANCE, what)
+        finding = self.word(found.get("finding"), f"{what}.finding")
+        reason = self.text(found.get("reason"), f"{what}.reason")
+        if finding is None or reason is None:
+            return None
+        when = found.get("when")
+        return DraftAcceptance(
+            finding=finding,
+            rows=self.words_list(found.get("rows"), f"{what}.rows"),
+            when=self.cells(when, f"{what}.when", alternatives=True) if when is not None else (),
+            reason=reason,
+            span=finding.span,
+        )
+
+    def invariants(self, node: Node | None, what: str) -> tuple[DraftInvariant, ...]:
+        if node is None:
+            return ()
+        if not isinstance(node, Sequence):
+            self.fault(Code.WRONG_SHAPE, f"{what}.invariants must be a list", node.span, "each invariant begins with `- id:`")
+            return ()
+        return self.each(node.items, lambda n: self.invariant(n, f"an invariant of {what}"))
+
+    def invariant(self, node: Node, what: str) -> DraftInvariant | None:
+        found = self.fields(node, keys.INVARIANT, what)
+        name = self.word(found.get("id"), f"{what}.id")
+        if name is None:
+            return None
+        if not ROW_ID.match(name.text):
+            self.fault(Code.BAD_NAME, f"the invariant id `{name.text[:60]}` must be lower case letters, digits and `-`", name.span)
+        what = f"invariant `{name.text[:60]}`"
+        return DraftInvariant(
+            id=name,
+            clauses=self.words_list(found.get("clause"), f"{what}.clause"),
+            says=self.text(found.get("says"), f"{what}.says"),
+            note=self.text(found.get("note"), f"{what}.note"),
+            output=self.word(found.get("output"), f"{what}.output"),
+            within=self.expression(found.get("within"), f"{what}.within", alternatives=True),
+            never=self.word(found.get("never"), f"{what}.never"),
+            order=self.ranks(found.get("order"), f"{what}.order"),
+            grows=self.word(found.get("as"), f"{what}.as"),
+            along=self.ranks(found.get("along"), f"{what}.along"),
+            where=self.cells(found.get("where"), f"{what}.where", alternatives=True),
+            in_force=self.words_list(found.get("in_force"), f"{what}.in_force"),
+            exactly=self.count(found.get("exactly"), f"{what}.exactly", 1000),
+            keys=tuple(key for key, _ in node.entries if key.text in keys.INVARIANT) if isinstance(node, Mapping) else (),
+        )
+
+    def ranks(self, node: Node | None, what: str) -> tuple[tuple[Scalar, ...], ...]:
+        """Read values in order, lowest first; a list among them is one rank."""
+        if node is None:
+            return ()
+        if not isinstance(node, Sequence) or not node.items:
+            self.fault(
+                Code.WRONG_SHAPE, f"{what} must be a list of values, lowest first", node.span, "such as `[refuse, [ship, ship_over_limit]]`"
+            )
+            return ()
+        return tuple(rank for rank in (self.words_list(item, what) for item in node.items) if rank)
 
     @staticmethod
     def each(nodes: tuple[Node, ...], read: Callable[[Node], T | None]) -> tuple[T, ...]:

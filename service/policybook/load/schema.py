@@ -33,7 +33,10 @@ _FORMS: dict[str, Schema] = {
     "parameters": {"type": "object", "propertyNames": {"pattern": _NAME}, "additionalProperties": {"$ref": "#/$defs/parameter"}},
     "decisions": {"type": "object", "propertyNames": {"pattern": _NAME}, "additionalProperties": {"$ref": "#/$defs/decision"}},
     "rows": {"type": ["array", "null"], "items": {"$ref": "#/$defs/row"}},
+    "acceptances": {"type": "array", "items": {"$ref": "#/$defs/acceptance"}},
     "default row": {"$ref": "#/$defs/default"},
+    "invariants": {"type": "array", "items": {"$ref": "#/$defs/invariant"}},
+    "ranks": {"type": "array", "minItems": 1, "items": {"anyOf": [_SCALAR, {"type": "array", "minItems": 1, "items": _SCALAR}]}},
     "pair": {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "string"}},
     "tests": {"type": ["object", "null"], "additionalProperties": _EXPRESSION},
     "expressions": {"type": "object", "additionalProperties": _EXPRESSION},
@@ -99,7 +102,11 @@ def book_schema() -> Schema:
                 "additionalProperties": {"anyOf": [_SCALAR, _object(keys.VALUE, "A derived value")]},
             },
             "row": _object(keys.ROW, "A row: when all its tests pass, it answers", row),
+            "acceptance": _object(keys.ACCEPTANCE, "A finding of the analysis that is meant"),
             "default": _object(keys.DEFAULT_ROW, "The row that answers when no other matches", row),
+            "invariant": _object(
+                keys.INVARIANT, "What always holds of a decision's answers", {"id": row["id"], "never": {"enum": ["rises", "falls"]}}
+            ),
             "decision": _object(keys.DECISION, "A decision table", {"hit_policy": {"enum": policies}}),
         },
     }

@@ -162,6 +162,82 @@ class Uses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A finding of the analysis that is meant.
+
+    Args:
+        finding: its name (`Code.slug`)
+        rows: it applies where the finding names all of these
+        cells: of a gap: it applies to the requests that pass all of these
+    """
+
+    finding: str
+    rows: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    reason: Text
+    span: Span
+
+
+class Direction(enum.Enum):
+    RISES = "rises"
+    FALLS = "falls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monotone:
+    """An output that never rises, or never falls, as one input grows and everything else stays.
+
+    Args:
+        order: of a choice, or a list of a choice: its values, lowest first, those of one rank together; None is no answer. Values
+            that are not named are left out of the comparison
+        along: of an input that is a choice: its values likewise
+    """
+
+    output: Field
+    never: Direction
+    order: tuple[tuple[str | None, ...], ...]
+    grows: Field
+    along: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """A test that an output always passes: every item of a multi-hit table, and what they are aggregated to."""
+
+    output: Field
+    test: Test
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """Rows, and values of parameters, of which so many are in force on each day of the book."""
+
+    names: tuple[str, ...]
+    exactly: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """What always holds of a decision's answers.
+
+    Args:
+        where: it speaks only of requests that pass all of these
+        uses: what it takes to judge it: of the decision, of `where` and of the claim
+        item_values: values of a decision over a list come in
+    """
+
+    id: str
+    clauses: tuple[str, ...]
+    claim: Monotone | Within | InForce
+    where: tuple[Cell, ...]
+    says: Text
+    note: Text
+    uses: Uses
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A decision table. `uses_directly` leaves out what only its required decisions use."""
 
@@ -178,6 +254,7 @@ class Decision:
     uses: Uses
     uses_directly: Uses
     span: Span
+    accepts: tuple[Acceptance, ...] = ()
 
     def output(self, name: str) -> Field | None:
         return next((o for o in self.outputs if o.name == name), None)
