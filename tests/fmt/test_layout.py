@@ -9,6 +9,7 @@ import pytest
 from policybook.diagnostics import Code
 from policybook.fmt import format as fmt
 from policybook.fmt.format import UnfaithfulError, format_text
+from policybook.fmt.order import FREE, SHAPES
 from policybook.source import Source
 
 
@@ -540,6 +541,12 @@ def test_the_canonical_form(name: str) -> None:
     text, wanted = (block(part).replace("@\n", " \n") for part in CASES[name])
     assert form(text) == wanted
     assert form(wanted) == wanted
+
+
+def test_every_form_of_a_key_is_known_to_the_formatter() -> None:
+    known = SHAPES.keys() | FREE
+    for shape in SHAPES.values():
+        assert {shape.each, *(shape.keys or {}).values()} <= known | {""}
 
 
 def test_line_ends_byte_order_mark_and_the_last_line() -> None:

@@ -41,7 +41,7 @@ def _record(table: Mapping[str, keys.Key]) -> Shape:
     return Shape({name: key.form for name, key in table.items()})
 
 
-# The form of a key (`keys.Key.form`) -> what it holds. A form that is not here is left as it is, such as tests and expressions.
+# The form of a key (`keys.Key.form`) -> what it holds.
 SHAPES: Mapping[str, Shape] = {
     Kind.BOOK.name: _record(keys.BOOK),
     Kind.TABLE.name: _record(keys.TEST_TABLE),
@@ -64,6 +64,10 @@ SHAPES: Mapping[str, Shape] = {
     "rows": Shape(each="row"),
     "row": _record(keys.ROW),
     "default row": _record(keys.DEFAULT_ROW),
+    "invariants": Shape(each="invariant"),
+    "invariant": _record(keys.INVARIANT),
+    "acceptances": Shape(each="acceptance"),
+    "acceptance": _record(keys.ACCEPTANCE),
     "cases": Shape(each="case"),
     "case": _record(keys.CASE),
     "clauses": Shape(each="clause"),
@@ -75,6 +79,9 @@ SHAPES: Mapping[str, Shape] = {
     "holidays": Shape(each="holiday"),
     "holiday": _record(HOLIDAY),
 }
+
+# What is left as it is: words, and mappings whose order is the author's.
+FREE = frozenset({keys.WORD, keys.WORDS, keys.EXPRESSION, keys.FLAG, keys.COUNT, "pair", "tests", "expressions", "facts", "items"})
 
 # The large parts at the top of a file; a blank line stands above each that is a block.
 PARTS = frozenset({"fields", "parameters", "values", "decisions", "cases", "clauses", "years"})
