@@ -68,6 +68,8 @@ class Code(enum.Enum):
     UNDECIDED = ("PB313", "undecided")
     PARTIAL = ("PB314", "partial")
     UNNEEDED_ACCEPTANCE = ("PB319", "unneeded-acceptance")
+    INVARIANT_REFUTED = ("PB320", "invariant-refuted")
+    INVARIANT_UNDECIDED = ("PB321", "invariant-undecided")
     # Facts of a request: 4xx
     MISSING_FACT = ("PB401", "missing-fact")
     UNKNOWN_FACT = ("PB402", "unknown-fact")

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from policybook.check.figures import unquoted_parameters, unquoted_rows
 from policybook.check.formulas import Binder, article, fold
+from policybook.check.invariants import Invariants
 from policybook.check.names import in_order, names_in
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import Types, text_of, within
@@ -211,6 +212,7 @@ class _Checker:
         self.values: dict[str, DerivedValue] = {}
         self.row_ids: dict[str, Span] = {}
         self.made_uses: dict[str, Uses] = {}
+        self.scope_of: dict[str, Scope] = {}
 
     def error(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
         self.findings.error(code, message, span, help_text)
@@ -314,6 +316,7 @@ class _Checker:
             made_decision = self.decision(draft_decision, scope)
             if made_decision is not None:
                 decisions[name] = made_decision
+        decisions = {name: self.with_invariants(made, scope) for name, made in decisions.items()}
         if self.binder.counts_working_days is not None and self.calendar is None:
             message = "working days are counted here, and there is no calendar to count by"
             self.error(Code.MISSING_CALENDAR, message, self.binder.counts_working_days, f"put a `{CALENDAR_FILE}` beside the book")
@@ -532,6 +535,7 @@ class _Checker:
             if made is not None:
                 local[name] = made
                 scope = scope.with_names([Ref(name, Role.VALUE, made.kind)])
+        self.scope_of[draft.name] = scope
         rows = [self.row(r, draft, outputs, scope, is_default=False) for r in draft.rows]
         default = self.row(draft.default, draft, outputs, scope, is_default=True) if draft.default else None
         if not rows and default is None:
@@ -572,7 +576,7 @@ class _Checker:
                 )
         if draft.when and name not in (Code.GAP.slug, Code.BOUNDARY_LEFT_OUT.slug):
             self.error(Code.BAD_VALUE, f"`when` limits an accepted gap; `{name}` is about rows", draft.span, "name its `rows`")
-        cells = tuple(c for c in (self.cell(e, scope, "accepts") for e in draft.when) if c)
+        cells = tuple(c for c in (self.cell(e, scope, f"an acceptance of `{decision.name}`") for e in draft.when) if c)
         rows = tuple(r.text for r in draft.rows)
         return Acceptance(finding=name, rows=rows, cells=cells, reason=text_of(draft.reason), span=draft.span)
 
@@ -608,7 +612,7 @@ class _Checker:
                 draft.id.span,
                 "every row implements a clause or is marked as the company's",
             )
-        cells = [c for c in (self.cell(e, scope, row_id) for e in draft.when) if c]
+        cells = [c for c in (self.cell(e, scope, f"row `{row_id}`") for e in draft.when) if c]
         if draft.says is not None:
             self.sentence(draft.says, row_id)
         return Row(
@@ -637,7 +641,7 @@ class _Checker:
                     did_you_mean(name, known),
                 )
 
-    def cell(self, entry: DraftEntry, scope: Scope, row_id: str) -> Cell | None:
+    def cell(self, entry: DraftEntry, scope: Scope, who: str) -> Cell | None:
         key = entry.key.text
         subject = scope.resolve(tuple(key.split(".")))
         if subject is None and key.split(".")[0] in scope.broken:
@@ -646,7 +650,7 @@ class _Checker:
             known = scope.candidates()
             self.error(
                 Code.UNKNOWN_NAME,
-                f"row `{row_id}` tests `{key[:60]}`, which is not a name in this book",
+                f"{who} tests `{key[:60]}`, which is not a name in this book",
                 entry.key.span,
                 did_you_mean(key, known),
             )
@@ -709,6 +713,11 @@ class _Checker:
         if decision.for_each is not None:
             formulas.append(decision.for_each.source)
         direct = self.closure(formulas)
+        uses = self.made_uses[decision.name] = self.with_required(direct)
+        return replace(decision, uses=uses, uses_directly=direct)
+
+    def with_required(self, direct: Uses) -> Uses:
+        """Add what the decisions that are read use themselves."""
         needed: dict[str, None] = {}
         inputs, parameters, values = dict.fromkeys(direct.inputs), dict.fromkeys(direct.parameters), dict.fromkeys(direct.values)
         for name in direct.decisions:
@@ -721,14 +730,34 @@ class _Checker:
             parameters.update(dict.fromkeys(required.parameters))
             values.update(dict.fromkeys(required.values))
         order = {f.name: i for i, f in enumerate(self.inputs)}
-        uses = Uses(
+        return Uses(
             inputs=tuple(sorted(inputs, key=lambda n: order.get(n, 0))),
             parameters=tuple(parameters),
             values=tuple(values),
             decisions=tuple(needed),
         )
-        self.made_uses[decision.name] = uses
-        return replace(decision, uses=uses, uses_directly=direct)
+
+    def with_invariants(self, decision: Decision, scope: Scope) -> Decision:
+        """Bind what the book says always holds of a decision; all names of the book are known by now."""
+        draft = next(x for x in self.draft.decisions if x.name == decision.name)
+        if not draft.invariants:
+            return decision
+        own = self.scope_of[decision.name]
+        around = Scope({**scope.names, **own.names}, scope.broken | own.broken)
+        maker = Invariants(self.findings, self.binder, decision, self.inputs, around)
+        made = []
+        for one in draft.invariants:
+            if one.id.text in self.row_ids:
+                line = self.row_ids[one.id.text].line
+                self.error(Code.DUPLICATE_NAME, f"the id `{one.id.text}` is taken by the row or invariant on line {line}", one.id.span)
+            self.row_ids.setdefault(one.id.text, one.id.span)
+            cells = [c for c in (self.cell(e, around, f"invariant `{one.id.text}`") for e in one.where) if c]
+            invariant = maker.invariant(one, self.clauses(one.clauses), tuple(cells))
+            if invariant is not None:
+                read = self.closure(maker.formulas(invariant))
+                direct = replace(read, decisions=tuple(dict.fromkeys((*read.decisions, decision.name))))
+                made.append(replace(invariant, uses=self.with_required(direct)))
+        return replace(decision, invariants=tuple(made))
 
     def closure(self, formulas: Iterable[m.Formula]) -> Uses:
         """Collect what formulas read, through the book's values."""

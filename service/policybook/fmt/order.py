@@ -66,6 +66,8 @@ SHAPES: Mapping[str, Shape] = {
     "default row": _record(keys.DEFAULT_ROW),
     "invariants": Shape(each="invariant"),
     "invariant": _record(keys.INVARIANT),
+    "invariants": Shape(each="invariant"),
+    "invariant": _record(keys.INVARIANT),
     "acceptances": Shape(each="acceptance"),
     "acceptance": _record(keys.ACCEPTANCE),
     "cases": Shape(each="case"),
@@ -81,7 +83,7 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 # What is left as it is: words, and mappings whose order is the author's.
-FREE = frozenset({keys.WORD, keys.WORDS, keys.EXPRESSION, keys.FLAG, keys.COUNT, "pair", "tests", "expressions", "facts", "items"})
+FREE = frozenset({keys.WORD, keys.WORDS, keys.EXPRESSION, keys.FLAG, keys.COUNT, "pair", "tests", "expressions", "facts", "items", "ranks"})
 
 # The large parts at the top of a file; a blank line stands above each that is a block.
 PARTS = frozenset({"fields", "parameters", "values", "decisions", "cases", "clauses", "years"})

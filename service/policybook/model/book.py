@@ -10,7 +10,7 @@ from functools import cached_property
 
 from policybook.model.calendar import Calendar, Place
 from policybook.model.formula import Formula, Role, Test
-from policybook.model.kinds import Base, Field, Kind, Text
+from policybook.model.kinds import Base, Field, Kind, Text, list_of
 from policybook.source import Source, Span
 from policybook.values import Value
 
@@ -224,7 +224,6 @@ class Invariant:
     Args:
         where: it speaks only of requests that pass all of these
         uses: what it takes to judge it: of the decision, of `where` and of the claim
-        item_values: values of a decision over a list come in
     """
 
     id: str
@@ -255,6 +254,7 @@ class Decision:
     uses_directly: Uses
     span: Span
     accepts: tuple[Acceptance, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
 
     def output(self, name: str) -> Field | None:
         return next((o for o in self.outputs if o.name == name), None)
@@ -262,6 +262,12 @@ class Decision:
     @property
     def all_rows(self) -> tuple[Row, ...]:
         return (*self.rows, self.default) if self.default else self.rows
+
+    def compared_kind(self, output: Field) -> Kind:
+        """Return the kind in which two answers are compared: an aggregate, all items as a list, else one value (an element)."""
+        if self.aggregation is not None and self.aggregation.applies_to(output):
+            return output.kind
+        return list_of(output.kind) if self.hit_policy.multi else output.kind
 
     @property
     def is_list(self) -> bool:
