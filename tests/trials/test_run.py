@@ -147,7 +147,10 @@ def test_a_difference_can_be_read(body: str, wanted: list[str], book: Book, desk
 
 
 def test_sentences_come_in_chinese_too(book: Book, desk: Desk) -> None:
-    assert run("{id: a, rows: [in-time]}", book, desk).reasons("zh")[0] == "selected row: late (clause 7.2): 每逾期一日收取日费。"
+    assert run("{id: a, rows: [in-time]}", book, desk).reasons("zh") == (
+        "命中规则：late（条款 7.2）：每逾期一日收取日费。",
+        "`in-time` 未被选用：days_out 为 16，不满足 <= free_days (14)",
+    )
 
 
 def test_a_fault_of_the_engine_is_told_from_a_failed_case(book: Book) -> None:

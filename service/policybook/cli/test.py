@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,17 +12,47 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from policybook.cli.books import ReadBooks, now, open_desk, read_books
+from policybook.cli.books import now, open_desk, read_books
 from policybook.cli.console import err, out, show
-from policybook.cli.exits import FAULT, FINDINGS, SUCCESS
+from policybook.cli.exits import FAULT, FINDINGS, SUCCESS, say
 from policybook.cli.findings import counted, print_findings
 from policybook.diagnostics import Report
-from policybook.source import Source
+from policybook.errors import PolicybookError
+from policybook.model.book import Book
 from policybook.trials.case import Case
-from policybook.trials.coverage import Coverage, DecisionCoverage
+from policybook.trials.coverage import Coverage, DecisionCoverage, is_crossed
 from policybook.trials.junit import junit_xml
-from policybook.trials.read import case_files, read_cases, read_text
+from policybook.trials.points import Point
+from policybook.trials.read import case_files
 from policybook.trials.run import Result, asker, run_case
+from policybook.trials.session import Session, Tables, read_tables, spaces
+from policybook.trials.watch import look, wait_for_change
+
+# What is listed of one decision on the terminal; all of it stands in the reports.
+MAX_POINTS = 5
+MAX_PAIRS = 3
+_WATCH_S = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    paths: tuple[Path, ...]
+    books: tuple[Path, ...]
+    words: tuple[str, ...]
+    decisions: tuple[str, ...]
+    coverage: bool
+    fail_under: int | None
+    junit: Path | None
+    html: Path | None
+    json: Path | None
+    lang: str
+    verbose: bool
+
+    def wants(self, case: Case) -> bool:
+        return (not self.words or any(w in case.id for w in self.words)) and self.counts(case.policy, case.decision)
+
+    def counts(self, policy: str, decision: str) -> bool:
+        return not self.decisions or decision in self.decisions or f"{policy}.{decision}" in self.decisions
 
 
 @click.command()
@@ -32,13 +64,18 @@ from policybook.trials.run import Result, asker, run_case
 @click.option(
     "--decision", "decisions", multiple=True, metavar="NAME", help="Only cases of this decision (`shipment` or `credit.shipment`)."
 )
-@click.option("--coverage", "show_coverage", is_flag=True, help="Show which rows and thresholds the cases visit.")
+@click.option("--coverage", "show_coverage", is_flag=True, help="Show which rows, thresholds and pairs of conditions the cases visit.")
 @click.option("--fail-under", type=click.IntRange(0, 100), metavar="PERCENT", help="Fail when the cases visit fewer of the rows.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the results as JUnit XML.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the rows' sentences.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write results and coverage as one HTML page."
+)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write them as JSON.")
+@click.option("--watch", is_flag=True, help="Run again whenever a book or a table changes, until Ctrl-C.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the reasons and the HTML page.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every case, not the failed ones alone.")
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913 - a command has its options
     ctx: click.Context,
     *,
     paths: tuple[Path, ...],
@@ -48,56 +85,138 @@ def command(
     show_coverage: bool,
     fail_under: int | None,
     junit: Path | None,
+    html: Path | None,
+    json_file: Path | None,
+    watch: bool,
     lang: str,
     verbose: bool,
 ) -> None:
     """Run test tables and show every difference.
 
-    PATHS are test tables (YAML, CSV) or folders of them; without any, rules/tests/ is run. The exit code is 1 when a case
+    PATHS are test tables (YAML, CSV, Excel) or folders of them; without any, rules/tests/ is run. The exit code is 1 when a case
     fails, a table or a book has errors, or the coverage is too low.
     """
-    tables = case_files(paths or (_default("rules/tests", "test tables"),))
-    read = read_books(books_path or (_books_beside(paths),))
-    console = out()
-    findings, sources, cases = _read_tables(tables, read)
-    if not (read.report + findings).ok:
-        print_findings(err(), read.report + findings, {**read.sources, **sources})
-    chosen = {file: [c for c in of_file if _wanted(c, words, decisions)] for file, of_file in cases.items()}
+    options = _Options(
+        paths=paths or (_default("rules/tests", "test tables"),),
+        books=books_path or (_books_beside(paths),),
+        words=words,
+        decisions=decisions,
+        coverage=show_coverage,
+        fail_under=fail_under,
+        junit=junit,
+        html=html,
+        json=json_file,
+        lang=lang,
+        verbose=verbose,
+    )
+    ctx.exit(_watch(options) if watch else _once(options))
+
+
+def _once(options: _Options) -> int:
+    """Run everything once; return the exit code."""
+    read = read_books(options.books)
+    tables = read_tables(case_files(options.paths), read.books, {f.path.stem for f in read.files if f.book is None})
+    findings = read.report + tables.report if not (read.report + tables.report).ok else tables.report
+    print_findings(err(), findings, {**read.sources, **tables.sources})
+    session, is_our_fault = _run(options, tables, read.books, findings)
+    _report(options, session)
+    if not session.everything and tables.report.ok and read.report.ok:
+        nothing = "nothing matches the filters" if any(tables.cases.values()) else "the tables are empty"
+        err().print(f"no case was run: {nothing}", style="weak")
+    share = _row_share(session.coverage)
+    too_low = options.fail_under is not None and share < options.fail_under
+    if too_low:
+        err().print(f"the cases visit {share:.1f}% of the rows, fewer than the {options.fail_under}% asked for", style="error")
+    if is_our_fault:
+        return FAULT
+    bad = not session.everything or session.failed or not tables.report.ok or not read.report.ok or too_low
+    return FINDINGS if bad else SUCCESS
+
+
+def _run(options: _Options, tables: Tables, known: dict[str, Book], findings: Report) -> tuple[Session, bool]:
+    chosen = {file: [c for c in of_file if options.wants(c)] for file, of_file in tables.cases.items()}
     needed = {c.policy for of_file in chosen.values() for c in of_file}
     # What was left out on purpose is not counted as not visited.
-    everything_asked = not paths or any(p.is_dir() for p in paths)
-    books = {name: book for name, book in read.books.items() if name in needed or everything_asked}
-    desk = open_desk(b for name, b in books.items() if name in needed)
-    ask, coverage = asker(desk), Coverage(books.values())
+    everything_asked = any(p.is_dir() for p in options.paths)
+    books = {name: book for name, book in known.items() if name in needed or everything_asked}
+    ask, coverage = asker(open_desk(b for n, b in books.items() if n in needed)), Coverage(books.values())
     results: dict[str, list[Result]] = {}
+    console = out()
     for file, of_file in chosen.items():
+        if not of_file and (options.words or options.decisions):
+            continue
         results[file] = []
         for case in of_file:
             result = run_case(case, ask, books[case.policy])
             results[file].append(result)
             if result.answer is not None:
                 coverage.visit(result.answer)
-            if verbose or not result.passed:
-                _print_case(console, result, lang)
-    shares = [c for c in coverage.decisions() if not decisions or c.decision in decisions or f"{c.policy}.{c.decision}" in decisions]
-    if show_coverage:
-        _print_coverage(console, shares)
-    share = _row_share(shares)
-    _print_summary(console, results, shares)
-    if junit is not None:
-        junit.write_text(junit_xml(results, now=now()), encoding="utf-8")
-    everything = [r for rs in results.values() for r in rs]
-    if not everything and findings.ok and read.report.ok:
-        err().print(
-            "no case was run: nothing matches the filters" if any(cases.values()) else "no case was run: the tables are empty", style="weak"
-        )
-    too_low = fail_under is not None and share < fail_under
-    if too_low:
-        err().print(f"the cases visit {share:.1f}% of the rows, fewer than the {fail_under}% asked for", style="error")
-    if any(r.is_our_fault for r in everything):
-        ctx.exit(FAULT)
-    bad = not everything or any(not r.passed for r in everything) or not findings.ok or not read.report.ok or too_low
-    ctx.exit(FINDINGS if bad else SUCCESS)
+            if options.verbose or not result.passed:
+                _print_case(console, result, options.lang)
+    known_spaces = spaces() if options.coverage or options.html or options.json else None
+    session = Session(
+        books=books,
+        results=results,
+        coverage=tuple(
+            coverage.decision(book, decision, known_spaces)
+            for book, decision in coverage.in_order()
+            if options.counts(book.name, decision.name)
+        ),
+        findings=findings,
+        at=now(),
+    )
+    return session, any(r.is_our_fault for r in session.everything)
+
+
+def _report(options: _Options, session: Session) -> None:
+    console = out()
+    if options.coverage:
+        _print_coverage(console, session.coverage)
+    _print_summary(console, session)
+    if options.junit is not None:
+        options.junit.write_text(junit_xml(session.results, now=session.at), encoding="utf-8")
+    if options.html is not None:
+        from policybook.trials.html_report import html_report  # noqa: PLC0415 - jinja2 is for those who want the page
+
+        options.html.write_text(html_report(session, options.lang), encoding="utf-8")
+    if options.json is not None:
+        from policybook.trials.json_report import json_report  # noqa: PLC0415
+
+        options.json.write_text(json_report(session, options.lang), encoding="utf-8")
+
+
+# -- again and again ---------------------------------------------------------------------------------------------------
+
+
+def _watch(options: _Options) -> int:
+    """Run whenever something changes, until Ctrl-C."""
+    console = out()
+    changed: tuple[Path, ...] = ()
+    try:
+        while True:
+            before = look(_watched(options))
+            if console.is_terminal:
+                console.clear()
+            console.print(f"{now().astimezone():%H:%M:%S}", style="title", end="")
+            console.print(f"  {', '.join(p.name for p in changed[:3])}{' ...' if len(changed) > 3 else ''}", style="dim")
+            try:
+                _once(options)
+            except (PolicybookError, click.ClickException, OSError) as e:
+                # A book that cannot be compiled, a folder that is being moved: the next change may mend it.
+                say("error", e.format_message() if isinstance(e, click.ClickException) else str(e))
+            console.print(f"\nwatching {counted(len(before), 'file')}; Ctrl-C ends", style="dim")
+            changed = wait_for_change(lambda: _watched(options), before, lambda: time.sleep(_WATCH_S))
+    except KeyboardInterrupt:
+        console.print()
+        return SUCCESS
+
+
+def _watched(options: _Options) -> Iterator[Path]:
+    """Yield the test tables, the books, and what lies beside the books."""
+    yield from case_files(p for p in options.paths if p.exists())
+    for folder in dict.fromkeys(p if p.is_dir() else p.parent for p in options.books):
+        if folder.is_dir():
+            yield from sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml", ".lock") and p.is_file())
 
 
 def _default(path: str, what: str) -> Path:
@@ -117,38 +236,22 @@ def _books_beside(paths: Sequence[Path]) -> Path:
     return _default("rules", "books with --books")
 
 
-def _read_tables(tables: Sequence[Path], read: ReadBooks) -> tuple[Report, dict[str, Source], dict[str, tuple[Case, ...]]]:
-    report = Report(())
-    sources: dict[str, Source] = {}
-    cases: dict[str, tuple[Case, ...]] = {}
-    bad = {f.path.stem for f in read.files if f.book is None}
-    for path in tables:
-        source, found = read_text(path)
-        report += found
-        if source is None:
-            continue
-        sources[source.name] = source
-        file, found = read_cases(source, read.books, known_bad=bad)
-        report += found
-        if file is not None:
-            cases[source.name] = file.cases
-    return report, sources, cases
-
-
-def _wanted(case: Case, words: tuple[str, ...], decisions: tuple[str, ...]) -> bool:
-    return (not words or any(w in case.id for w in words)) and (not decisions or case.decision in decisions or case.name in decisions)
+# -- on the terminal ---------------------------------------------------------------------------------------------------
 
 
 def _print_case(console: Console, result: Result, language: str) -> None:
     case = result.case
+    expected, got = ("应为 ", "，实为 ") if language == "zh" else ("expected ", ", got ")
     text = Text()
     text.append("✓ " if result.passed else "✗ ", "yes" if result.passed else "no")
     text.append(f"{case.name} ", "dim").append(case.id, "name")
+    if case.review is not None:
+        text.append(f"  to be reviewed{f': {case.review}' if case.review else ''}", "weak")
     if not result.passed:
         text.append(f"  {case.span}", "dim")
         for difference in result.differences:
-            text.append(f"\n    {difference.what}: ", "name").append("expected ").append(difference.expected, "yes")
-            text.append(", got ").append(difference.got, "no")
+            text.append(f"\n    {difference.what}: ", "name").append(expected).append(difference.expected, "yes")
+            text.append(got).append(difference.got, "no")
         for reason in result.reasons(language):
             text.append(f"\n    {reason}", "dim")
     console.print(text, soft_wrap=True)
@@ -157,26 +260,51 @@ def _print_case(console: Console, result: Result, language: str) -> None:
 def _print_coverage(console: Console, shares: Sequence[DecisionCoverage]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("decision", no_wrap=True)
-    table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("thresholds", justify="right", no_wrap=True)
-    table.add_column("on the point", justify="right", no_wrap=True)
-    table.add_column("not visited")
+    for name in ("rows", "thresholds", "on the point", "just beside", "pairs"):
+        table.add_column(name, justify="right")
     for c in shares:
-        rows, all_rows, all_ends = len(c.hit), len(c.hit) + len(c.missed), len(c.thresholds)
-        missed = Text(", ".join(r.id for r in c.missed), "no")
-        for threshold, sides in c.one_sided:
-            seen = ", ".join(s.value for s in sorted(sides, key=lambda s: s.name)) or "nothing"
-            missed.append(f"{chr(10) if missed else ''}{threshold.row.row}: {threshold.key} {threshold.text} (saw {seen})", "weak")
+        rows = (len(c.hit), len(c.hit) + len(c.missed))
+        pairs = (c.pairs.seen, c.pairs.possible) if c.pairs else (0, 0)
         table.add_row(
-            Text(f"{c.policy}.{c.decision}"),
-            Text(f"{rows}/{all_rows}", "yes" if rows == all_rows else "no"),
-            Text(f"{c.both_sides}/{all_ends}" if all_ends else "-", "yes" if c.both_sides == all_ends else "weak"),
-            Text(f"{c.on_the_point}/{all_ends}" if all_ends else "-", "yes" if c.on_the_point == all_ends else "weak"),
-            missed,
+            Text(c.name),
+            _share(rows, "no"),
+            _share((c.both_sides, len(c.thresholds))),
+            _share(c.points(Point.ON)),
+            _share(c.points(Point.JUST_BELOW, Point.JUST_ABOVE)),
+            _share(pairs),
         )
     console.print()
     show(console, table)
+    for c in shares:
+        if lines := _not_visited(c):
+            console.print(Text(f"\nnot visited of {c.name}", "name"))
+            for line in lines:
+                console.print(Text("  ") + line, soft_wrap=True)
     console.print()
+
+
+def _share(counts: tuple[int, int], poor: str = "weak") -> Text:
+    seen, of = counts
+    return Text(f"{seen}/{of}" if of else "-", "yes" if seen == of else poor)
+
+
+def _not_visited(c: DecisionCoverage) -> list[Text]:
+    lines = [Text(f"row {r.id}", "no") for r in c.missed]
+    for threshold, sides in c.one_sided:
+        seen = ", ".join(s.value for s in sorted(sides, key=lambda s: s.name)) or "nothing"
+        lines.append(Text(f"{threshold} (saw {seen})", "weak"))
+    crossed = [b for (t, sides), b in zip(c.thresholds, c.boundaries, strict=True) if is_crossed(t, sides) and b.missed]
+    lines += [Text(f"{b.threshold} (not {', '.join(p.value for p in b.missed)})", "weak") for b in crossed[:MAX_POINTS]]
+    if len(crossed) > MAX_POINTS:
+        lines.append(Text(f"... and {len(crossed) - MAX_POINTS} more thresholds", "dim"))
+    if c.pairs is not None:
+        lines += [Text(f"pair: {pair}", "dim") for pair in c.pairs.missed[:MAX_PAIRS]]
+        more = c.pairs.possible - c.pairs.seen - min(len(c.pairs.missed), MAX_PAIRS)
+        if more > 0:
+            lines.append(Text(f"... and {more} more pairs", "dim"))
+        if c.pairs.undecided:
+            lines.append(Text(f"{c.pairs.undecided} of these pairs may be impossible", "dim"))
+    return lines
 
 
 def _row_share(shares: Sequence[DecisionCoverage]) -> float:
@@ -184,18 +312,31 @@ def _row_share(shares: Sequence[DecisionCoverage]) -> float:
     return 100 * sum(len(c.hit) for c in shares) / total if total else 100.0
 
 
-def _print_summary(console: Console, results: Mapping[str, Sequence[Result]], shares: Sequence[DecisionCoverage]) -> None:
-    everything = [r for rs in results.values() for r in rs]
-    failed = sum(not r.passed for r in everything)
+_SUMMARY = {
+    "rows": "rows visited",
+    "both_sides": "thresholds seen from both sides",
+    "on_the_point": "on the point",
+    "just_beside": "just beside",
+    "pairs": "pairs of conditions",
+}
+
+
+def _print_summary(console: Console, session: Session) -> None:
+    everything, failed, to_review = session.everything, len(session.failed), len(session.to_review)
     if not everything:
         return
     if failed:
         console.print()
-    rows, hit = sum(len(c.hit) + len(c.missed) for c in shares), sum(len(c.hit) for c in shares)
-    ends, both = sum(len(c.thresholds) for c in shares), sum(c.both_sides for c in shares)
     text = Text()
     text.append(f"{len(everything) - failed} passed", "yes")
     text.append(", ").append(f"{failed} failed", "no" if failed else "")
-    text.append(f" in {counted(len(results), 'table')}; rows visited {hit}/{rows}", "")
-    text.append(f", thresholds seen from both sides {both}/{ends}")
+    text.append(f" in {counted(len(session.results), 'table')}")
+    if to_review:
+        text.append(", ").append(f"{to_review} still to be reviewed", "weak")
+    shown = [f"{_SUMMARY[name]} {seen}/{of}" for name, seen, of in session.totals() if name in ("rows", "both_sides") or _is_full(session)]
+    text.append(f"; {', '.join(shown)}")
     console.print(text, soft_wrap=True)
+
+
+def _is_full(session: Session) -> bool:
+    return any(c.pairs is not None for c in session.coverage)

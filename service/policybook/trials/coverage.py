@@ -39,13 +39,21 @@ class RowId:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One end of a comparison in a row; `on_is_below` when the threshold itself is decided as what lies below it."""
+    """One end of a comparison in a row; `on_is_below` when the threshold itself is decided as what lies below it.
+
+    Args:
+        end: which end of an interval it is, `lower` or `upper`; empty where there is one
+    """
 
     row: RowId
     key: str
     text: str
     number: int
     on_is_below: bool
+    end: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.row.row}: {self.key} {self.text}{f', {self.end} end' if self.end else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +141,16 @@ class Coverage:
         """Return how often a row was selected."""
         return self._hits.get(row, 0)
 
-    def decisions(self, spaces: Spaces | None = None) -> Iterator[DecisionCoverage]:
-        """Yield the coverage of every decision, in the order of the books; arguments as in decision()."""
+    def in_order(self) -> Iterator[tuple[Book, Decision]]:
+        """Yield every decision with its book, in the order written."""
         for book in self._books.values():
             for decision in sorted(book.decisions, key=lambda d: (d.span.line, d.span.column)):
-                yield self.decision(book, decision, spaces)
+                yield book, decision
+
+    def decisions(self) -> Iterator[DecisionCoverage]:
+        """Yield the coverage of every decision, in the order written, without pairs."""
+        for book, decision in self.in_order():
+            yield self.decision(book, decision)
 
     def decision(self, book: Book, decision: Decision, spaces: Spaces | None = None) -> DecisionCoverage:
         """Return the coverage of one decision.
@@ -219,8 +232,8 @@ class Coverage:
 
 def thresholds_of(row: RowId, cell: Cell) -> Iterator[tuple[Threshold, Formula]]:
     """Yield the thresholds of a cell with the formula of each."""
-    for number, (formula, on_is_below) in enumerate(_ends(cell.test)):
-        yield Threshold(row, cell.key, cell.text, number, on_is_below), formula
+    for number, (formula, on_is_below, end) in enumerate(_ends(cell.test)):
+        yield Threshold(row, cell.key, cell.text, number, on_is_below, end), formula
 
 
 def _is_at_the_edge(threshold: Threshold, subject: Formula, point: Formula, book: Book) -> bool:
@@ -255,13 +268,13 @@ def _reachable(subject: Formula, point: Formula, book: Book) -> frozenset[Point]
     return frozenset(points)
 
 
-def _ends(test: Test) -> Iterator[tuple[Formula, bool]]:
+def _ends(test: Test) -> Iterator[tuple[Formula, bool, str]]:
     match test:
         case Compares(op, value):
-            yield value, op in ("<=", ">")
+            yield value, op in ("<=", ">"), ""
         case Between(low, high, low_included, high_included):
-            yield low, not low_included
-            yield high, high_included
+            yield low, not low_included, "lower"
+            yield high, high_included, "upper"
         case OneOf(tests) | NoneOf(tests):
             for inner in tests:
                 yield from _ends(inner)

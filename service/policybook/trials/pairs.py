@@ -287,7 +287,7 @@ def _columns(decision: Decision) -> tuple[_Column, ...]:
 
 
 def _class_text(key: str, passes: tuple[str, ...]) -> str:
-    return f"{key} {' and '.join(passes)}" if passes else f"{key} (none of its tests)"
+    return f"{key} {' and '.join(f'`{p}`' for p in passes)}" if passes else f"{key} (none of its tests)"
 
 
 Spaces = Callable[[Grid], Space]

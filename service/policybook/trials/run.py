@@ -76,17 +76,18 @@ class Result:
             return (str(self.refusal),)
         if self.answer is None:
             return ()
-        selected = tuple(f"selected row: {_row_text(r, language)}" for r in dict.fromkeys(self.answer.selected[:10]))
-        return (*(selected or ("no row matched",)), *self._why_not(self.answer))
+        say = _WORDS["zh" if language == "zh" else "en"]
+        selected = tuple(say["selected"].format(_row_text(r, language, say)) for r in dict.fromkeys(self.answer.selected[:10]))
+        return (*(selected or (say["none"],)), *self._why_not(self.answer, say))
 
-    def _why_not(self, answer: Answer) -> Iterator[str]:
+    def _why_not(self, answer: Answer, say: Mapping[str, str]) -> Iterator[str]:
         """Say of each expected row that was not selected what became of it."""
         wanted = dict.fromkeys(self.case.rows or ())
         for row in [w for w in wanted if w not in [r.id for r in answer.selected]]:
             for table in answer.tables:
                 for verdict in table.rows:
                     if verdict.row.id == row and verdict.verdict is not Verdict.SELECTED:
-                        yield f"`{row}` was not selected: {_verdict_text(verdict, table, answer.currency)}"
+                        yield say["not_selected"].format(row, _verdict_text(verdict, table, answer.currency, say))
 
 
 def asker(desk: Desk) -> Ask:
@@ -191,18 +192,45 @@ def _item_text(outputs: Mapping[str, Value], fields: Iterable[Field], book: Book
     return ", ".join(f"{f.name}={_text(outputs.get(f.name), f, book)}" for f in fields)
 
 
-def _verdict_text(verdict: RowVerdict, table: TableTrace, currency: str) -> str:
+# How a person is told why; the names of rows and the tests stay as they are written.
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "selected": "selected row: {}",
+        "none": "no row matched",
+        "not_selected": "`{}` was not selected: {}",
+        "outranked": "another row comes first",
+        "other": "another row matched",
+        "failed": "{} is {}, not {}",
+        "and": ", ",
+        "clauses": " (clause {})",
+        "says": ": {}",
+    },
+    "zh": {
+        "selected": "命中规则：{}",
+        "none": "没有规则命中",
+        "not_selected": "`{}` 未被选用：{}",
+        "outranked": "另有规则在先",
+        "other": "已命中另一规则",
+        "failed": "{} 为 {}，不满足 {}",
+        "and": "；",
+        "clauses": "（条款 {}）",
+        "says": "：{}",
+    },
+}
+
+
+def _verdict_text(verdict: RowVerdict, table: TableTrace, currency: str, say: Mapping[str, str]) -> str:
     failed = [c for c in verdict.cells if not c.passed]
     if not failed:
-        return "another row comes first" if verdict.verdict is Verdict.OUTRANKED else "another row matched"
+        return say["outranked"] if verdict.verdict is Verdict.OUTRANKED else say["other"]
     known = {i.name: value_text(i.value, i.kind, currency=currency) for i in table.inputs}
     known |= {p.parameter.name: value_text(p.value, p.parameter.kind, currency=currency) for p in table.parameters}
-    return ", ".join(
-        f"{c.key} is {value_text(c.actual, c.kind, currency=currency)}, not {c.test}{figures_in(c.test, known)}" for c in failed
+    return say["and"].join(
+        say["failed"].format(c.key, value_text(c.actual, c.kind, currency=currency), f"{c.test}{figures_in(c.test, known)}") for c in failed
     )
 
 
-def _row_text(row: Row, language: str) -> str:
-    clauses = f" (clause {', '.join(row.clauses)})" if row.clauses else ""
+def _row_text(row: Row, language: str, say: Mapping[str, str]) -> str:
+    clauses = say["clauses"].format(", ".join(row.clauses)) if row.clauses else ""
     says = row.says.get(language)
-    return f"{row.id}{clauses}{f': {says}' if says else ''}"
+    return f"{row.id}{clauses}{say['says'].format(says) if says else ''}"

@@ -73,6 +73,8 @@ def workbook(columns: Sequence[Column], lines: Sequence[Sequence[str]], book: Bo
             )
             if column.role == "review" and text:
                 cell.fill = PatternFill("solid", fgColor=_INK["review"])
+    sheet.row_dimensions[1].height = 22
+    sheet.row_dimensions[_HEADING - 1].height = 28
     last = get_column_letter(len(columns))
     sheet.freeze_panes = f"B{_HEADING + 1}"
     sheet.auto_filter.ref = f"A{_HEADING}:{last}{_HEADING + max(1, len(lines))}"
