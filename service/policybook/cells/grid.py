@@ -129,7 +129,8 @@ class Grid:
         """Return the cell that a request falls into.
 
         Args:
-            env: inputs, outputs of required decisions, the item, `as_of` and `now`, as far as the tests use them
+            env: inputs, outputs of required decisions, the item, `as_of` and `now`, as far as the tests use them; a derived value
+                that is there too is taken as it is, and must be of the same facts
         Raises:
             FormulaError: a formula of some test has no result
         """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from policybook.cells.grid import Grid
 from policybook.decide.hit_policy import choose
 from policybook.decide.outputs import Outputs, RowOutputs, aggregate
 from policybook.decide.trace import TracePlan
@@ -79,8 +80,8 @@ class Decider:
             EngineError: the engine refused
         """
         book = self.book
-        self.check_in_force(decision, as_of)
         era = book.era(as_of)
+        self.check_in_force(decision, as_of, era)
         env: dict[str, Value] = {**self.figures(era), **facts, "as_of": as_of, "now": now}
         tables: list[TableTrace] = []
         try:
@@ -102,14 +103,14 @@ class Decider:
         result.tables[:0] = tables
         return result
 
-    def check_in_force(self, decision: Decision, as_of: date) -> None:
+    def check_in_force(self, decision: Decision, as_of: date, era: int) -> None:
         book = self.book
         if not book.effective.covers(as_of):
             span = f"from {book.effective.start or 'always'} to {book.effective.end or 'further notice'}"
             raise NotInForceError(book.name, as_of.isoformat(), f"policy `{book.name}` is not in force on {as_of}; it is {span}")
+        in_force = self.figures(era)
         for name in decision.uses.parameters:
-            parameter = book.parameter_by_name[name]
-            if parameter.on(as_of) is None:
+            if name not in in_force:
                 raise NotInForceError(f"{book.name}.{name}", as_of.isoformat(), f"`{book.name}` gives no value of `{name}` for {as_of}")
 
     def publish(self, decision: Decision, verdict: Verdict, env: dict[str, Value]) -> None:
@@ -140,15 +141,16 @@ class Decider:
             if name not in env:
                 env[name] = self._values[name](env)
         multi = decision.hit_policy.multi
+        grid = self.program.grid(decision.name, era)
         if decision.for_each is None:
-            verdict = self.once(decision, env, era, level, 0)
+            verdict = self.once(decision, grid, env, era, level, 0)
         else:
             source = self._sources[decision.name](env) or ()
             verdict = Verdict(Outcome.DECIDED, {}, [], [], [])
             inner = dict(env)
             for number, item in enumerate(source, 1):
                 inner[decision.for_each.item] = item
-                one = self.once(decision, inner, era, level, number)
+                one = self.once(decision, grid, inner, era, level, number)
                 verdict.items.extend(one.items)
                 verdict.selected.extend(one.selected)
                 verdict.tables.extend(one.tables)
@@ -162,11 +164,10 @@ class Decider:
             verdict.outcome = Outcome.DECIDED
         return verdict
 
-    def once(self, decision: Decision, env: dict[str, Value], era: int, level: TraceLevel, number: int) -> Verdict:
+    def once(self, decision: Decision, grid: Grid, env: dict[str, Value], era: int, level: TraceLevel, number: int) -> Verdict:
         """Ask a table for one set of facts, or for one item."""
         for name, value_of in self._own[decision.name]:
             env[name] = value_of(env)
-        grid = self.program.grid(decision.name, era)
         cell = grid.cell(env)
         matched = self.program.match(decision.name, era, cell)
         rows = grid.rows
