@@ -179,6 +179,7 @@ class Report:
             source = sources.get(f.span.file)
             if source and (shown := source.excerpt(f.span)):
                 lines.append(shown)
+            lines += [f"      = {label}: {more}" for label, more in (("example", f.witness), ("row to add", f.proposal)) if more]
             if f.help:
                 lines.append(f"      = help: {f.help}")
             blocks.append("\n".join(lines))

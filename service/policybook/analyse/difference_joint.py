@@ -36,7 +36,8 @@ from policybook.model.formula import (
     children,
     refs,
 )
-from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, Text
+from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, Text, list_of
+from policybook.source import NOWHERE
 
 # What marks the newer of two: a book cannot hold it in a name.
 MARK = "′"
@@ -170,38 +171,47 @@ def test_in(test: Test, of: Callable[[Formula], Formula]) -> Test:
             return ElementOf(of(among))
 
 
-test_in.__test__ = False  # type: ignore[attr-defined]
-
-
 class Version:
-    """One version of a book on one day, as far as one asks it: rows and formulas written plain, in joint names."""
+    """One version of a book on one day: its decisions in joint names."""
 
     def __init__(self, book: Book, day: date, names: Names) -> None:
         self.book = book
         self.day = day
         self.names = names
         self.plain = Plain(book, day)
-        self._rows: dict[int, Written] = {}
+        # By the identity of a decision's own values, which are kept beside so that the id stays theirs.
+        self._known: dict[int, tuple[object, dict[int, Written]]] = {}
 
-    def table(self, decision: Decision, item: Ref | None = None) -> WrittenTable:
-        """Return a decision of this version, written."""
-        names = self.names
-        if decision.for_each is not None and item is not None:
-            names = names.with_item(decision.for_each.item, item)
-        return WrittenTable(decision, self.plain.within(decision), names, self._rows)
+    def table(self, decision: Decision, item: str = "") -> WrittenTable:
+        """Return a decision of this version, written.
+
+        Args:
+            decision: of the book, or a changed copy of one; rows that both have are written once
+            item: the joint name of a list's element; "": its own
+        """
+        _, known = self._known.setdefault(id(decision.values), (decision.values, {}))
+        plain = self.plain.within(decision)
+        names, source = self.names, None
+        if decision.for_each is not None:
+            source = names.of(plain.of(decision.for_each.source))
+            element = Ref(item or decision.for_each.item, Role.ITEM, source.kind.element or source.kind)
+            names = names.with_item(decision.for_each.item, element)
+        return WrittenTable(decision, plain, names, source, known)
 
 
 class WrittenTable:
     """One decision of one version, written row by row.
 
     Args:
-        known: rows that were written before, by identity; the rows of a changed copy are mostly those of its original
+        source: the list whose elements are decided
+        known: rows that were written before, by identity
     """
 
-    def __init__(self, decision: Decision, plain: Plain, names: Names, known: dict[int, Written]) -> None:
+    def __init__(self, decision: Decision, plain: Plain, names: Names, source: Formula | None, known: dict[int, Written]) -> None:
         self.decision = decision
         self.plain = plain
         self.names = names
+        self.source = source
         self._known = known
         self._subjects: dict[int, tuple[Formula, Formula]] = {}
 
@@ -216,11 +226,6 @@ class WrittenTable:
     @cached_property
     def default(self) -> Written | None:
         return self.written(self.decision.default) if self.decision.default else None
-
-    @cached_property
-    def source(self) -> Formula | None:
-        """The list whose elements are decided."""
-        return self.of(self.decision.for_each.source) if self.decision.for_each else None
 
     @cached_property
     def large(self) -> tuple[tuple[str, Formula], ...]:
@@ -248,23 +253,29 @@ class WrittenTable:
     def decided(self, name: str, mark: Text) -> Decision:
         """Return the decision in joint names, as another decision of the joint book."""
         decision = self.decision
-        rows = tuple(_row_in(w, w.row.id) for w in self.rows)
-        default = _row_in(self.default, self.default.row.id) if self.default else None
-        source = self.source
         for_each = decision.for_each
-        if for_each is not None and source is not None:
-            item = self.names.of(Ref(for_each.item, Role.ITEM, source.kind.element or source.kind))
-            for_each = replace(for_each, source=source, item=item.name if isinstance(item, Ref) else for_each.item)
+        if for_each is not None and self.source is not None:
+            for_each = replace(for_each, source=self.source)
         return replace(
             decision,
             name=name,
-            rows=rows,
-            default=default,
+            rows=tuple(row_in(w) for w in self.rows),
+            default=row_in(self.default) if self.default else None,
             for_each=for_each,
             values=derived(self.large),
             outputs=tuple(replace(o, title=marked(o.title or Text(o.name, o.name), mark)) for o in decision.outputs),
             uses_directly=replace(decision.uses_directly, values=(), parameters=()),
         )
+
+
+def row_in(written: Written, row_id: str = "") -> Row:
+    """Return a written row as a row of a joint decision, always in force."""
+    row = written.row
+    cells = tuple(
+        Cell(key=key, subject=subject, test=test, text=c.text, span=c.span)
+        for (key, subject, test), c in zip(written.cells, row.cells, strict=True)
+    )
+    return replace(row, id=row_id or row.id, cells=cells, outputs=written.outputs, effective=ALWAYS)
 
 
 def marked(title: Text, mark: Text) -> Text:
@@ -273,15 +284,141 @@ def marked(title: Text, mark: Text) -> Text:
 
 
 def derived(named: Iterable[tuple[str, Formula]]) -> tuple[DerivedValue, ...]:
-    from policybook.source import NOWHERE  # noqa: PLC0415
-
+    """Return formulas as values of a decision."""
     return tuple(DerivedValue(name=n, formula=f, title=NO_TEXT, unit=NO_TEXT, text="", span=NOWHERE) for n, f in named)
 
 
-def _row_in(written: Written, row_id: str) -> Row:
-    row = written.row
-    cells = tuple(
-        Cell(key=key, subject=subject, test=test, text=c.text, span=c.span)
-        for (key, subject, test), c in zip(written.cells, row.cells, strict=True)
+# ---------------------------------------------------------------- the joint book
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of days, both ends included; None is open."""
+
+    start: date | None
+    end: date | None
+
+    @property
+    def day(self) -> date:
+        """Return a day of it."""
+        if self.start is not None:
+            return self.start
+        return self.end if self.end is not None else date(2026, 1, 1)
+
+    @property
+    def era(self) -> int:
+        """Return the number of this stretch in a book that is in force on it alone."""
+        return 0 if self.start is None else 1
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Two versions in one book, on days on which neither changes.
+
+    Args:
+        book: decisions of the older, and of the newer those that differ or are only there
+        marked: names of the decisions that stand in it twice
+    """
+
+    book: Book
+    period: Period
+    old: Version
+    new: Version
+    marked: frozenset[str]
+
+    @cached_property
+    def plain(self) -> Plain:
+        return Plain(self.book, self.period.day)
+
+    @property
+    def era(self) -> int:
+        return self.period.era
+
+
+def joint_inputs(old: Book, new: Book, renamed: Mapping[str, str]) -> tuple[Field, ...]:
+    """Return the inputs of both, each holding what both may hold; those that cannot be the same value are left out.
+
+    Args:
+        renamed: name in the newer -> name in the older
+    """
+    out: dict[str, Field] = {f.name: f for f in old.inputs}
+    for f in new.inputs:
+        name = renamed.get(f.name, f.name)
+        mine = old.input_by_name.get(name)
+        if mine is None:
+            out[name] = f
+            continue
+        kind = common(mine.kind, f.kind)
+        if kind is None:
+            del out[name]
+        else:
+            out[name] = common_field(mine, replace(f, name=name), kind)
+    return tuple(out.values())
+
+
+def joined(old: Book, new: Book, period: Period, differing: frozenset[str], renamed: Mapping[str, str] | None = None) -> Joint:
+    """Put two versions into one book.
+
+    Args:
+        differing: decisions of both that are not known to decide alike
+        renamed: inputs: name in the newer -> name in the older
+    """
+    renamed = renamed or {}
+    inputs = joint_inputs(old, new, renamed)
+    day = period.day
+    shared = {f.name: f for f in inputs}
+    of_old = {(Role.INPUT, f.name): Ref(f.name, Role.INPUT, shared[f.name].kind) for f in old.inputs if f.name in shared}
+    of_new: dict[tuple[Role, str], Ref] = {}
+    for f in new.inputs:
+        name = renamed.get(f.name, f.name)
+        if name in shared:
+            of_new[Role.INPUT, f.name] = Ref(name, Role.INPUT, shared[name].kind)
+    for d in new.decisions:
+        mark = MARK if d.name in differing else ""
+        owner = old.decision_by_name.get(d.name) if not mark else None
+        for o in d.outputs:
+            same = owner.output(o.name) if owner else None
+            kind = _seen_kind(owner, same) if owner and same else _seen_kind(d, o)
+            of_new[Role.OUTPUT, f"{d.name}.{o.name}"] = Ref(f"{d.name}{mark}.{o.name}", Role.OUTPUT, kind)
+    before, after = Version(old, day, Names(of_old)), Version(new, day, Names(of_new))
+    for name, formula in after.plain.large.items():
+        if before.plain.large.get(name) != formula:
+            of_new[Role.VALUE, name] = Ref(name + MARK, Role.VALUE, formula.kind)
+    for d in new.decisions:
+        # Values of a table alone that stay names: two tables may use one name for different things.
+        for v in d.values:
+            of_new.setdefault((Role.VALUE, v.name), Ref(v.name + MARK, Role.VALUE, v.kind))
+    after = Version(new, day, Names(of_new))
+    decisions = [_in_force(d, day, _BEFORE if d.name in differing else None) for d in old.decisions]
+    for d in new.decisions:
+        if d.name in differing:
+            decisions.append(after.table(d).decided(d.name + MARK, _AFTER))
+        elif d.name not in old.decision_by_name:
+            decisions.append(after.table(d).decided(d.name, NO_TEXT))
+    book = replace(
+        old,
+        effective=Effective(period.start, period.end),
+        parameters=tuple(
+            replace(p, values=tuple(replace(v, effective=ALWAYS) for v in (p.on(day),) if v is not None)) for p in old.parameters
+        ),
+        inputs=inputs,
+        decisions=tuple(decisions),
     )
-    return replace(row, id=row_id, cells=cells, outputs=written.outputs, effective=ALWAYS)
+    return Joint(book, period, before, after, differing)
+
+
+def _seen_kind(decision: Decision, output: Field) -> Kind:
+    """Return the kind of an output as other decisions see it."""
+    how = decision.aggregation
+    if how is not None and how.applies_to(output):
+        return output.kind
+    return list_of(output.kind) if decision.hit_policy.multi or decision.for_each else output.kind
+
+
+def _in_force(decision: Decision, day: date, mark: Text | None) -> Decision:
+    rows = tuple(replace(r, effective=ALWAYS) for r in decision.rows if r.effective.covers(day))
+    if mark is None:
+        return replace(decision, rows=rows)
+    return replace(
+        decision, rows=rows, outputs=tuple(replace(o, title=marked(o.title or Text(o.name, o.name), mark)) for o in decision.outputs)
+    )

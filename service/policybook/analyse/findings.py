@@ -7,16 +7,17 @@ its own, and so is what the budget did not reach.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from policybook.analyse.boxes import Box, Budget, Piece, intersection, merged, overlaps, partition, piece, pieces
 from policybook.analyse.inquiry import Asking, Impossible
+from policybook.analyse.limits import DEFAULT, Limits
 from policybook.analyse.reading import constant_ranks
-from policybook.analyse.shown import region_words, request_text, tests_of
+from policybook.analyse.shown import region_words, request_text, shown_axes, tests_of
 from policybook.analyse.space import Judge, Space
 from policybook.cells import codes as c
-from policybook.cells.axes import OrderedAxis
+from policybook.cells.axes import Axis, OrderedAxis
 from policybook.cells.grid import Grid
 from policybook.diagnostics import Code, Finding, Severity
 from policybook.errors import PolicybookError
@@ -31,25 +32,7 @@ MOST_TOLD = 12
 _COVERED, _OPEN = "covered", "open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much work one table may cost.
-
-    Args:
-        steps: boxes looked at
-        seconds: processor time; None: no limit
-        notes: also look for what is only worth knowing (overlaps that the hit policy resolves, rows that could be one)
-    """
-
-    steps: int = 200_000
-    seconds: float | None = 20.0
-    notes: bool = False
-
-
-DEFAULT_LIMITS = Limits()
-
-
-def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFAULT_LIMITS) -> tuple[Finding, ...]:
+def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFAULT) -> tuple[Finding, ...]:
     """Return what the analysis of a book's tables finds, accepted findings among them (`Finding.accepted`)."""
     the_judge = judge or Judge(book)
     out: dict[tuple[object, ...], Finding] = {}
@@ -96,6 +79,11 @@ class _Table:
         self.used: set[int] = set()
         self.name = f"{grid.book.name}.{grid.decision.name}"
         self.is_partial = False
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes by the names that a person tests."""
+        return shown_axes(self.grid)
 
     @cached_property
     def made(self) -> tuple[Piece, ...]:
@@ -155,7 +143,7 @@ class _Table:
         return Finding(
             code=code,
             severity=severity,
-            message=message + (f"; for example {shown}" if shown else ""),
+            message=message,
             span=span or (named[0].span if named else self.decision.span),
             help=help_text,
             decision=self.decision.name,
@@ -176,7 +164,7 @@ class _Table:
         return finding
 
     def words(self, box: Box) -> str:
-        return region_words(self.grid.axes, box, self.space.domain, self.book)
+        return region_words(self.axes, box, self.space.domain, self.book)
 
     def undecided(self, what: str, why: str = "", rows: Sequence[int] = ()) -> Finding:
         reason = f" ({why})" if why else ""
@@ -240,10 +228,10 @@ class _Table:
     def _outside(self, row: int) -> str:
         """Say which test asks for what an input cannot be."""
         for p in self.pieces_by_row[row]:
-            for axis, own, allowed in zip(self.grid.axes, p.sets, self.space.domain, strict=True):
+            for axis, own, allowed in zip(self.axes, p.sets, self.space.domain, strict=True):
                 if own is not None and not c.intersection(own, allowed):
                     asked = axis.words(own, "en", self.book.currency)
-                    can = axis.words(allowed, "en", self.book.currency) if allowed else "nothing"
+                    can = axis.words(c.closed_up(allowed, allowed), "en", self.book.currency) if allowed else "nothing"
                     return f"it asks for {asked}, and there is only {can}"
         return "its tests lie outside the bounds of the inputs"
 
@@ -408,7 +396,7 @@ class _Table:
             f"`{self.decision.name}` decides nothing when {region}",
             region=region,
             witness=found,
-            help_text=f"add a row: {proposal}" if proposal else "add rows for it, or a `default`",
+            help_text="add a row for it, or a `default`",
             proposal=proposal,
         )
 
@@ -436,7 +424,7 @@ class _Table:
 
     def _proposal(self, box: Box) -> str:
         """Write the row that is missing; what it answers is for a person to say, and the first choice stands there."""
-        tests = tests_of(self.grid.axes, box, self.space.domain)
+        tests = tests_of(self.axes, box, self.space.domain)
         if tests is None:
             return ""
         when = ", ".join(f"{key}: {test}" for key, test in tests.items())
@@ -533,7 +521,7 @@ class _Table:
     def _point_shared(self, box: Box, first: int, second: int) -> str:
         """Name the axis on which two rows share no more than the point at which one ends and the other begins."""
         del first, second
-        for axis, ranges, allowed in zip(self.grid.axes, box, self.space.domain, strict=True):
+        for axis, ranges, allowed in zip(self.axes, box, self.space.domain, strict=True):
             codes = list(c.each(ranges)) if ranges != allowed and isinstance(axis, OrderedAxis) else []
             if len(codes) == 1 and codes[0] % 2 == 1:
                 return axis.words(ranges, "en", self.book.currency)

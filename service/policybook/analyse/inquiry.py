@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import z3
 
+from policybook.analyse.boxes import Budget
 from policybook.analyse.months import NEAR_DAYS
 from policybook.analyse.reading import Reading
 from policybook.analyse.symbols import Cond, Items, Scalar, Solver, Term
@@ -73,10 +74,12 @@ class Inquiry:
 
     Args:
         needed: inputs that a request must state
+        budget: of everything that is asked; None: each question is limited by itself alone
     """
 
-    def __init__(self, solver: Solver, readings: Sequence[Reading], needed: Sequence[str]) -> None:
+    def __init__(self, solver: Solver, readings: Sequence[Reading], needed: Sequence[str], budget: Budget | None = None) -> None:
         self.solver = solver
+        self.budget = budget
         self.readings = tuple(readings)
         self.needed = tuple(needed)
         self.asked = 0
@@ -122,6 +125,14 @@ class Inquiry:
         if isinstance(condition, bool) and not condition:
             return False
         return self._ask(condition, None, nice=False)[0]
+
+    def rules_out(self, condition: Cond) -> bool:
+        """Tell whether it is proved that a condition cannot hold; unlike `possible` it does not first look where it likely can."""
+        if isinstance(condition, bool) and not condition:
+            return True
+        self.asked += 1
+        self._refresh()
+        return self._search(condition, None, nice=False)[0] is False
 
     def find(self, condition: Cond, accept: Accept) -> Found:
         """Find a request for which a condition holds.
@@ -180,7 +191,7 @@ class Inquiry:
             z.add(self.solver.expr(condition))
             refused = 0
             corrected = 0
-            while True:
+            while self.budget is None or self.budget.spend():
                 z.set("rlimit", EFFORT)
                 z.set("timeout", patience)
                 state = z.check()
@@ -207,6 +218,7 @@ class Inquiry:
                 if refused >= _TRIES:
                     return None, None
                 z.add(self._otherwise(model))
+            return None, None
         finally:
             z.pop()
 
@@ -313,7 +325,7 @@ class Inquiry:
             facts = {n: lead.value(model, lead.inputs[n], lead.book.input_by_name[n].kind) for n in self.needed}
         except ValueError:
             return None
-        if not all(_can_be_sent(v, lead.book.input_by_name[n]) for n, v in facts.items()):
+        if not all(can_be_sent(v, lead.book.input_by_name[n]) for n, v in facts.items()):
             return None
         as_of = lead.inputs["as_of"]
         day = dt.date.fromordinal(int(self.solver.value_of(model, as_of.value))) if isinstance(as_of, Scalar) else PLAIN_DAY
@@ -337,13 +349,13 @@ def days_to_try(book: Book, era: int) -> tuple[dt.date, ...]:
     return tuple(dict.fromkeys(min(max(day, first), last) for day in DAYS))
 
 
-def _can_be_sent(value: Value, declared: Field) -> bool:
+def can_be_sent(value: Value, declared: Field) -> bool:
     """Tell whether a request can state a value: money is decimal text."""
     if isinstance(value, tuple):
         inner = Field(name=declared.name, kind=declared.kind.element or declared.kind)
-        return all(_can_be_sent(v, inner) for v in value)
+        return all(can_be_sent(v, inner) for v in value)
     if isinstance(value, Mapping):
-        return all(_can_be_sent(value[f.name], f) for f in declared.kind.fields)
+        return all(can_be_sent(value[f.name], f) for f in declared.kind.fields)
     return not isinstance(value, Fraction) or declared.kind.base is not Base.MONEY or is_terminating(value)
 
 

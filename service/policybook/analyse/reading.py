@@ -8,7 +8,7 @@ real one, point by point, when a solution rests on it (`Reading.corrections`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,6 +23,7 @@ from policybook.analyse.symbols import NULL, Cond, Expr, Items, Rec, Rest, Scala
 from policybook.cells.linear import DAY, EPOCH, SAFE_DATES, number, value_of
 from policybook.cells.words import formula_text
 from policybook.decide.hit_policy import rank
+from policybook.decide.outputs import finished
 from policybook.model.book import Aggregation, Book, Decision, HitPolicy, Row
 from policybook.model.formula import (
     Anything,
@@ -48,6 +49,8 @@ from policybook.model.formula import (
     Ref,
     Role,
     Test,
+    refs,
+    test_formulas,
 )
 from policybook.model.functions import FUNCTIONS
 from policybook.model.kinds import NUMERIC, Base, Field, Kind
@@ -137,6 +140,7 @@ class Reading:
         unrolled: lists are a few elements, each known to be there or not (a solution is a request); else nothing is known of
             their number (that there is no solution is then proved for lists of any length)
         renamed: inputs that are another variable in this reading -> its name
+        given: inputs that are this term; a list's must end in the same `Rest` as in the other readings
         as_of: the one day that is reasoned about; None: any day of the era
     """
 
@@ -148,6 +152,7 @@ class Reading:
         *,
         unrolled: bool,
         renamed: Mapping[str, str] | None = None,
+        given: Mapping[str, Term] | None = None,
         as_of: dt.date | None = None,
     ) -> None:
         self.book = book
@@ -156,6 +161,9 @@ class Reading:
         self.solver: Solver = solver
         self.unrolled = unrolled
         self.renamed = renamed or {}
+        self.given = given or {}
+        # What reads one of these differs from what other readings make of it, under whatever name.
+        self._apart = frozenset((*self.renamed, *self.given))
         self.as_of = as_of
         # Whether the day or the instant comes in at all.
         self.is_dated = False
@@ -182,8 +190,10 @@ class Reading:
         """Return an input, within its bounds."""
         found = self.inputs.get(name)
         if found is None:
-            declared = self.book.input_by_name[name]
-            found = self.inputs[name] = self.unknown(declared, f"in.{self.renamed.get(name, name)}")
+            made = self.given.get(name)
+            if made is None:
+                made = self.unknown(self.book.input_by_name[name], f"in.{self.renamed.get(name, name)}")
+            found = self.inputs[name] = made
         return found
 
     def unknown(self, declared: Field, name: str, *, nullable: bool | None = None) -> Term:
@@ -484,13 +494,13 @@ class Reading:
             return NULL
         if f.kind.base in (Base.LIST, Base.RECORD):
             self.approximate |= self.unrolled
-            return self._unknown_list(f.kind, f"{formula_text(f)}@{scope.number}", null) if f.kind.base is Base.LIST else NULL
+            return self._unknown_list(f.kind, self._name_of(f, scope), null) if f.kind.base is Base.LIST else NULL
         values: list[Expr] = []
         for a in arguments:
             if not isinstance(a, Scalar) or a.value is None:
                 # A list goes in: which result it gives is not known here.
                 self.approximate |= self.unrolled
-                name = f"{formula_text(f)}@{scope.number}"
+                name = self._name_of(f, scope)
                 result = s.variable(name, f.kind)
                 self.axioms.extend(self.bounds(result, f.kind))
                 unknown: Cond = z3.Bool(f"{name} is null", s.ctx)
@@ -500,6 +510,44 @@ class Reading:
         for axiom in known_of(self, f.function, values, result):
             self.axioms.append(s.any(null, axiom))
         return Scalar(result, null)
+
+    def _name_of(self, f: Formula, scope: Scope) -> str:
+        """Name a result of which nothing is known; the same result in another reading has the same name, another has not."""
+        name = f"{formula_text(f)}@{scope.number}"
+        if not self._apart:
+            return name
+        # Scopes are numbered by each reading for itself.
+        return name if scope is TOP and not self._differs([f], None) else self.solver.fresh(name)
+
+    def _differs(self, formulas: Iterable[Formula], decision: Decision | None) -> bool:
+        """Tell whether formulas read an input that is another one in other readings; the item of a list is none."""
+        pending = list(formulas)
+        own = {v.name: v.formula for v in decision.values} if decision else {}
+        while pending:
+            for ref in refs(pending.pop()):
+                match ref.role:
+                    case Role.INPUT if ref.name in self._apart:
+                        return True
+                    case Role.OUTPUT if self._apart & set(self.book.decision_by_name[ref.name.partition(".")[0]].uses.inputs):
+                        return True
+                    case Role.VALUE:
+                        pending.append(own[ref.name] if ref.name in own else self.book.value_by_name[ref.name].formula)
+                    case _:
+                        pass
+        return False
+
+    def _elements_differ(self, decision: Decision) -> bool:
+        """Tell whether a table answers otherwise than in other readings for the elements of its list that are not known."""
+        if not self._apart or decision.for_each is None:
+            return False
+        source = decision.for_each.source
+        formulas: list[Formula] = [v.formula for v in decision.values]
+        for row in decision.all_rows:
+            for cell in row.cells:
+                formulas += [cell.subject, *test_formulas(cell.test)]
+            formulas += [o.formula for o in row.outputs]
+        grown = isinstance(source, Ref) and source.role is Role.INPUT and source.name in self.given
+        return self._differs(formulas if grown else [*formulas, source], decision)
 
     def _apply(self, name: str, arguments: tuple[Expr, ...], kinds: tuple[Kind, ...], kind: Kind) -> Expr:
         s = self.solver
@@ -668,21 +716,25 @@ class Reading:
 
     def _outputs(self, decision: Decision, row: Row, scope: Scope) -> dict[str, Term]:
         fields = {o.name: o for o in decision.outputs}
+        return {o.name: self.output(o.formula, fields[o.name], scope) for o in row.outputs}
+
+    def output(self, f: Formula, declared: Field, scope: Scope) -> Term:
+        """Return what a row gives for an output: computed only for the requests that the row answers."""
         with self._guard():
-            return {o.name: self.finished(self.term(o.formula, scope), o.formula, fields[o.name]) for o in row.outputs}
+            return self.finished(self.term(f, scope), f, declared)
 
     def finished(self, term: Term, f: Formula, declared: Field) -> Term:
         """Bring a computed value to the form that its output declares; the mirror of decide.outputs.finished."""
         if declared.kind.base not in NUMERIC or not isinstance(term, Scalar) or term.value is None:
             return term
+        if isinstance(f, Const):
+            return self.solver.constant(finished(f.value, declared, self.book.currency), declared.kind)
         decimals = declared.decimals
         if decimals is None:
             if declared.kind.base is not Base.MONEY:
                 # READING: to 34 significant digits the rounding of a number is taken for none.
                 return term
             decimals = minor_units(self.book.currency)
-        if isinstance(f, Const):
-            return term
         return Scalar(self.rounded(term.value, decimals, declared.rounding), term.null)
 
     def rounded(self, value: Expr, decimals: int, rounding: str) -> Expr:
@@ -727,7 +779,8 @@ class Reading:
             if rest is not None:
                 source, typical = rest
                 what = typical.outputs.get(output.name) or self._some(decision, output, typical)
-                tail = Rest(f"{self.book.name}.{decision.name}.{output.name}", what, source.condition)
+                name = f"{self.book.name}.{decision.name}.{output.name}"
+                tail = Rest(self.solver.fresh(name) if self._elements_differ(decision) else name, what, source.condition)
                 if not decision.hit_policy.multi:
                     self._alias(tail.name, source.name)
             made = Items(tuple(items), tail, False)
@@ -817,13 +870,14 @@ class Reading:
     def extreme(self, items: Items, least: bool, kind: Kind) -> Term:
         """Return the least or greatest element; nulls are skipped; of nothing null."""
         s = self.solver
+        known = items.items
         if items.rest is not None:
             name = f"{items.rest.name} {'min' if least else 'max'}"
             value = s.variable(name, kind)
             self.axioms.extend(self.bounds(value, kind))
-            return Scalar(value, z3.Bool(f"{name} is null", s.ctx))
+            known = (*known, (True, Scalar(value, z3.Bool(f"{name} is null", s.ctx))))
         best: Scalar = NULL
-        for here, t in items.items:
+        for here, t in known:
             if not isinstance(t, Scalar) or t.value is None:
                 continue
             counts = s.all(here, s.no(t.null))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from typing import TypeAlias
 
 from policybook.analyse.boxes import Box
 from policybook.analyse.inquiry import Asking, as_stated
 from policybook.cells import codes as c
-from policybook.cells.axes import Axis, DiscreteAxis, OrderedAxis, PresenceAxis, TruthAxis
+from policybook.cells.axes import Atom, Axis, DiscreteAxis, OrderedAxis, PresenceAxis, TruthAxis
 from policybook.cells.codes import Ranges
-from policybook.cells.linear import value_of
+from policybook.cells.grid import Grid
+from policybook.cells.linear import linear, value_of
 from policybook.cells.words import formula_text, value_text
-from policybook.model.book import Book
-from policybook.model.formula import Const, Member
+from policybook.model.book import Book, DerivedValue
+from policybook.model.formula import Const, Member, Ref, Role
 from policybook.model.kinds import NUMBER, Base, Kind
 from policybook.values import Value, decimal_text
 
@@ -22,13 +25,47 @@ from policybook.values import Value, decimal_text
 def region_words(axes: tuple[Axis, ...], box: Box, domain: Box, book: Book, language: str = "en") -> str:
     """Say a box by the axes that it narrows: `Customer grade: C; Amount from 10000 up to but not including 20000`."""
     narrowed = [
-        axis.words(ranges, language, book.currency)
+        axis.words(c.closed_up(ranges, everything), language, book.currency)
         for axis, ranges, everything in zip(axes, box, domain, strict=True)
         if ranges != everything and not c.is_subset(everything, ranges)
     ]
     if not narrowed:
         return "任何请求" if language == "zh" else "any request"
     return ("；" if language == "zh" else "; ").join(narrowed)
+
+
+def shown_axes(grid: Grid) -> tuple[Axis, ...]:
+    """Return the axes of a table by the names that its tests use: `exposure - limit` for `outstanding + shipment - limit`.
+
+    The codes stay the same.
+    """
+    values = {v.name: v for v in (*grid.book.values, *grid.decision.values)}
+    return tuple(_by_name(a, values[a.key], grid) if isinstance(a, OrderedAxis) and a.key in values else a for a in grid.axes)
+
+
+def _by_name(axis: OrderedAxis, value: DerivedValue, grid: Grid) -> OrderedAxis:
+    named = linear(grid.plain.of(value.formula))
+    mine = {atom.formula: k for atom, k in axis.form}
+    if not named.terms or not all(f in mine for f in named.terms):
+        return axis
+    ratios = {mine[f] / k for f, k in named.terms.items() if k}
+    if len(ratios) != 1 or any(not k for k in named.terms.values()):
+        return axis
+    factor = ratios.pop()
+    if factor <= 0:
+        return axis
+    atom = Atom(
+        index=-1,
+        formula=Ref(value.name, Role.VALUE, value.kind),
+        name=value.name,
+        title=value.title,
+        unit=value.unit,
+        field=None,
+        read=lambda env: env.get(value.name),
+    )
+    rest = tuple((a, k / factor) for a, k in axis.form if a.formula not in named.terms)
+    cuts = tuple(cut / factor + named.constant for cut in axis.cuts)
+    return replace(axis, form=((atom, Fraction(1)), *rest), cuts=cuts, kind=value.kind if not rest else axis.kind)
 
 
 def plain_json(value: Value, kind: Kind, book: Book) -> object:
@@ -67,13 +104,34 @@ def tests_of(axes: tuple[Axis, ...], box: Box, domain: Box) -> dict[str, str] | 
     """Return key -> test of a row that matches a box, as they stand in YAML, with quotes where it needs them.
 
     Returns:
-        None when one row cannot say it: two sums of one name are limited
+        None when one row cannot say it: two sums of one name are limited, and not one from below and one from above
     """
     written: dict[str, str] = {}
+    spans: dict[str, _Span] = {}
     for axis, ranges, everything in zip(axes, box, domain, strict=True):
         if c.is_subset(everything, ranges):
             continue
-        key, test = _test(axis, ranges)
+        shown = c.closed_up(ranges, everything)
+        if isinstance(axis, OrderedAxis):
+            with_null = c.contains(ranges, axis.null_code)
+            key, some = _spans(axis, shown)
+            if axis.variable is None and with_null and c.contains(everything, axis.null_code):
+                # A sum is null when any part is: only `not(...)` lets it pass.
+                others = c.complement(c.union(shown, ((axis.null_code, axis.null_code),)), axis.size)
+                test = f"not({', '.join(_interval(s) for s in _spans(axis, others)[1])})"
+            elif axis.variable is None and any(s[0] is None and s[1] is None for s in some):
+                return None
+            elif len(some) == 1 and not with_null:
+                joined = _joined(spans[key], some[0]) if key in spans else some[0]
+                if joined is None or (key in written and key not in spans):
+                    return None
+                spans[key] = joined
+                written[key] = _quoted(_interval(joined))
+                continue
+            else:
+                test = ", ".join(["null"] * with_null + [_interval(s) for s in some]) or "null"
+        else:
+            key, test = _test(axis, shown)
         if key in written:
             return None
         written[key] = _quoted(test)
@@ -85,10 +143,8 @@ def _quoted(test: str) -> str:
     return test if plain or test in ("null", "true", "false") else json.dumps(test, ensure_ascii=False)
 
 
-def _test(axis: Axis, ranges: Ranges) -> tuple[str, str]:
+def _test(axis: DiscreteAxis | TruthAxis | PresenceAxis, ranges: Ranges) -> tuple[str, str]:
     match axis:
-        case OrderedAxis():
-            return _ordered_test(axis, ranges)
         case DiscreteAxis():
             return axis.atom.name, _discrete_test(axis, ranges)
         case TruthAxis():
@@ -119,16 +175,27 @@ def _discrete_test(axis: DiscreteAxis, ranges: Ranges) -> str:
     return ", ".join(say(code) for code in codes)
 
 
-def _ordered_test(axis: OrderedAxis, ranges: Ranges) -> tuple[str, str]:
+# The ends of an interval as written, and whether each is included.
+_Span: TypeAlias = tuple["str | None", "str | None", bool, bool]
+
+
+def _spans(axis: OrderedAxis, ranges: Ranges) -> tuple[str, list[_Span]]:
     key, others, factor = _sides(axis)
-    parts = ["null"] if c.contains(ranges, axis.null_code) else []
+    out: list[_Span] = []
     for first, last in c.intersection(ranges, ((0, axis.null_code - 1),)):
         low, high = axis.bounds(first)[0], axis.bounds(last)[1]
         low_in, high_in = first % 2 == 1, last % 2 == 1
         if factor < 0:
             low, high, low_in, high_in = high, low, high_in, low_in
-        parts.append(_interval(_side(low, others, factor, axis), _side(high, others, factor, axis), low_in, high_in))
-    return key, ", ".join(parts) if parts else "null"
+        out.append((_side(low, others, factor, axis), _side(high, others, factor, axis), low_in, high_in))
+    return key, out
+
+
+def _joined(a: _Span, b: _Span) -> _Span | None:
+    """Return what lies in both of two intervals, where one has only a lower and the other only an upper end."""
+    if a[0] is None and b[1] is None:
+        a, b = b, a
+    return (a[0], b[1], a[2], b[3]) if a[1] is None and b[0] is None else None
 
 
 def _sides(axis: OrderedAxis) -> tuple[str, str, Fraction]:
@@ -161,7 +228,8 @@ def _side(n: Fraction | None, others: str, factor: Fraction, axis: OrderedAxis) 
     return f"{others} {'+' if n > 0 else '-'} {amount}"
 
 
-def _interval(low: str | None, high: str | None, low_in: bool, high_in: bool) -> str:
+def _interval(span: _Span) -> str:
+    low, high, low_in, high_in = span
     if low is None and high is None:
         return "not(null)"
     if low == high and low is not None:

@@ -492,6 +492,11 @@ def _interval_words(axis: OrderedAxis, low: int, high: int, language: str, curre
         return right if n == 0 else f"{right} {'+' if n > 0 else '-'} {_constant_text(axis, abs(n), currency)}"
 
     low_closed, high_closed = low % 2 == 1, high % 2 == 1
+    if axis.variable is not None and axis.kind.base is Base.INTEGER and first is not None and last is not None and first != last:
+        # Whole numbers: above 5 and below 7 is 6.
+        least, most = first // 1 + (not low_closed or first % 1 != 0), -(-last // 1) - (not high_closed or last % 1 != 0)
+        if least == most:
+            first, last = Fraction(least), Fraction(most)
     if first is None and last is None:
         return f"{left}任意" if zh else f"{left} any"
     if first is not None and first == last:

@@ -71,6 +71,17 @@ def contains(ranges: Ranges, code: int) -> bool:
     return any(low <= code <= high for low, high in ranges)
 
 
+def closed_up(ranges: Ranges, room: Ranges) -> Ranges:
+    """Join ranges whose gaps hold nothing of `room`: codes that cannot occur need not be told apart."""
+    out: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if out and not intersection(((out[-1][1] + 1, low - 1),), room):
+            out[-1] = (out[-1][0], high)
+        else:
+            out.append((low, high))
+    return tuple(out)
+
+
 def count(ranges: Ranges) -> int:
     """Count the codes of a set."""
     return sum(high - low + 1 for low, high in ranges)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from policybook.analyse.limits import Limits
 from policybook.cli.console import err
 from policybook.cli.exits import RefusedError
 from policybook.cli.findings import print_findings
@@ -44,27 +45,33 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_books(paths: Sequence[Path], *, compiled: bool = False) -> ReadBooks:
+def read_books(paths: Sequence[Path], *, compiled: bool = False, analysed: Limits | None = None) -> ReadBooks:
     """Read and check every book; all findings of all books.
 
     Args:
         paths: books and folders of books
         compiled: also build the tables for the engine and compare it with a plain reading, as the service does at its start
+        analysed: also look for gaps, conflicts, rows that never answer, within these limits
     """
     loaded = read_files(paths)
-    files = tuple(_compiled(f) for f in loaded.files) if compiled else loaded.files
+    files = tuple(_compiled(f, analysed) for f in loaded.files) if compiled else loaded.files
     report = Report.of([*loaded.report, *(finding for f in files for finding in f.report)])
     return ReadBooks(files=files, report=report, loaded=loaded)
 
 
-def _compiled(file: ReadFile) -> ReadFile:
-    """Build the tables of a book and compare engine and reference; return it with what that found."""
+def _compiled(file: ReadFile, analysed: Limits | None) -> ReadFile:
+    """Build the tables of a book, compare engine and reference, and analyse it; return it with what that found."""
     if file.book is None:
         return file
     program = Program.of(file.book)
     report = file.report + program.check()
     if report.ok:
         report += self_check(file.book, program).report
+    if report.ok and analysed is not None:
+        from policybook.analyse.findings import table_findings  # noqa: PLC0415 - the solver is loaded for analysis only
+        from policybook.analyse.space import Judge  # noqa: PLC0415
+
+        report += Report.of(table_findings(file.book, Judge(file.book, program), analysed))
     return ReadFile(file.path, file.book if report.ok else None, report)
 
 

@@ -37,7 +37,12 @@ def _finding(f: Finding, sources: Mapping[str, Source]) -> Text:
         text.append(f"\n{gutter}|", "gutter").append(rest)
         gutter, _, rest = carets.partition("|")
         text.append(f"\n{gutter}|", "gutter").append(rest, f.severity.value)
-    if f.help:
+    for label, more in (("example", f.witness), ("row to add", f.proposal)):
+        if more:
+            text.append(f"\n      = {label}: ", "gutter").append(more)
+    if f.accepted:
+        text.append("\n      = accepted: ", "gutter").append(f.accepted)
+    elif f.help:
         text.append("\n      = help: ", "gutter").append(f.help, "help")
     return text
 
