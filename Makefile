@@ -29,7 +29,8 @@ serve: setup ## Serve the books in RULES (rules) on PORT (50151) until Ctrl-C
 	@exec $(BIN)/policybook serve $(RULES) --port $(PORT) $(ARGS)
 
 .PHONY: check
-check: setup ## Check every book and run its test tables
+check: setup ## Check every book and its form, and run its test tables
+	@$(BIN)/policybook fmt --check $(RULES)
 	@$(BIN)/policybook check $(RULES) $(ARGS)
 	@$(BIN)/policybook test $(RULES) $(ARGS)
 

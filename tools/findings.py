@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from policybook.analyse.findings import table_findings
+from policybook.analyse.limits import Limits
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
 from policybook.diagnostics import Code, Finding, Report
@@ -54,6 +56,7 @@ decisions:
         clause: 5.2
         when: {guests: 'not(contains "nobody")'}
         then: {approver: department_head}
+    default: {id: nobody-comes, clause: 5.3, then: {approver: nobody}}
 """
 
 _FACTS: Mapping[str, Raw] = {"price": Raw(Tag.MONEY, RawMoney("150", "")), "kind": Raw(Tag.TEXT, "tea")}
@@ -231,9 +234,88 @@ ENTRIES: dict[Code, Entry] = {
         told="It has not been seen; the check runs at every load so that it never goes unseen.",
     ),
     Code.NEVER_FIRES: Entry(
-        "Reserved: a row that no facts can reach. Nothing reports it yet.",
-        "Move it up, or remove it.",
-        told="A row below one that matches everything, under `first`.",
+        "No request passes all tests of a row: they contradict each other, ask for what an input cannot be, or cannot hold together.",
+        "Mend its tests, or take the row out.",
+        (("{a_head: <= petty, kind: not(wine)}", '{a_head: <= petty, price: "< 0"}'),),
+    ),
+    Code.GAP: Entry(
+        "Requests that no row decides, of a table with one answer and no default. The example is such a request; the row that is missing is "
+        "written out, its answer is for you to say. A gap that is meant is accepted in the book (`accepts`), with its reason.",
+        "Add the row or a `default`, or accept the gap.",
+        (("    default: {id: nobody-comes, clause: 5.3, then: {approver: nobody}}\n", ""),),
+    ),
+    Code.CONFLICT: Entry(
+        "Two rows of a `unique` table match the same request, or two of an `any` table that disagree. Such a request is refused.",
+        "Narrow one of the rows, or take another hit policy.",
+        (("hit_policy: first", "hit_policy: unique"),),
+    ),
+    Code.OVERLAP: Entry(
+        "Two rows match the same requests, and the hit policy says which one answers. Only worth knowing (`policybook check --notes`).",
+        "Nothing, where it is meant.",
+        (("then: {approver: department_head}", "then: {approver: department_head}"),),
+    ),
+    Code.SHADOWED: Entry(
+        "A row that matches and never answers: of a `first` table the rows above it always answer before, one of them or several together; of a "
+        "`priority` table better ones. Of a default it is a note: it may stay as a net below later edits.",
+        "Move it up, narrow the rows above it, or take it out.",
+        (("{a_head: <= petty, kind: not(wine)}", '{a_head: ">= 0, < 0"}'),),
+    ),
+    Code.DUPLICATE_ROW: Entry(
+        "Two rows match the same requests and give the same.",
+        "Keep one of the two.",
+        (
+            ("{guests: 'not(contains \"nobody\")'}", '{kind: [tea, other], a_head: "<= 200"}'),
+            ("then: {approver: department_head}", "then: {approver: nobody}"),
+        ),
+    ),
+    Code.MERGEABLE_ROWS: Entry(
+        "Two rows say the same by the same clause and differ in one test only: one row could say both.",
+        "Write them as one, if they are one thought.",
+        (
+            ("{a_head: <= petty, kind: not(wine)}", "{a_head: <= petty, kind: tea}"),
+            (
+                "clause: 5.2\n        when: {guests: 'not(contains \"nobody\")'}",
+                "clause: 5.1\n        when: {a_head: <= petty, kind: other}",
+            ),
+            ("then: {approver: department_head}", "then: {approver: nobody}"),
+        ),
+    ),
+    Code.BOUNDARY_LEFT_OUT: Entry(
+        "One row ends before a value and the next begins after it: the value itself is decided by neither.",
+        "Let one of the two include it: `<=` for `<`, `[` for `(`.",
+        (
+            ("{a_head: <= petty, kind: not(wine)}", "{a_head: < petty}"),
+            ("{guests: 'not(contains \"nobody\")'}", '{a_head: "> petty"}'),
+            ("    default: {id: nobody-comes, clause: 5.3, then: {approver: nobody}}\n", ""),
+        ),
+    ),
+    Code.BOUNDARY_SHARED: Entry(
+        "Two rows have only the value in common at which one ends and the other begins, and the hit policy settles it. Only worth knowing.",
+        "Say which of the two has it, so that a reader need not know the hit policy.",
+        (
+            ("{a_head: <= petty, kind: not(wine)}", "{a_head: <= petty}"),
+            ("{guests: 'not(contains \"nobody\")'}", '{a_head: ">= petty"}'),
+        ),
+    ),
+    Code.UNUSED_VALUE: Entry(
+        "No row answers one of the values that an output may have. Only worth knowing.",
+        "Take the value out, or add the row that gives it.",
+        (("values: [nobody, department_head]", "values: [nobody, department_head, director]"),),
+    ),
+    Code.UNDECIDED: Entry(
+        "A question about a table that could not be decided either way: products of two unknown amounts, or functions of lists of any length.",
+        "Write the value in a simpler way, or test the case by hand; a note that is known may be accepted.",
+        told="Whether `floor(files / count(sharers)) * count(sharers) <= files` for every list of sharers.",
+    ),
+    Code.PARTIAL: Entry(
+        "A table has so many different cells that the time allowed did not reach all of them. What was found holds; more may be there.",
+        "Allow more time (`policybook check --seconds`), or split the table.",
+        told="A thousand rows of ten columns that overlap in every way.",
+    ),
+    Code.UNNEEDED_ACCEPTANCE: Entry(
+        "The book accepts a finding that is not found, or not found any more.",
+        "Take it out of `accepts`, so that the next such finding is seen.",
+        (("    default: {", "    accepts:\n      - {finding: gap, reason: {en: Seldom., zh: 少见。}}\n    default: {"),),
     ),
     Code.UNUSED: Entry(
         "An input, figure or value that no decision uses. A warning: the book is served all the same.",
@@ -299,7 +381,8 @@ def page() -> str:
         "# Findings",
         "",
         "What policybook says about a book, a request or a test table, by code. A code and its name are never reused, so they may be",
-        "searched for, counted and filtered. Errors keep a book from being served; warnings and notes do not.",
+        "searched for, counted and filtered. Errors keep a book from being served (but for PB305, where only the requests that meet it are",
+        "refused); warnings and notes do not.",
         "",
         "Most examples are changes to this book, which is without findings:",
         "",
@@ -307,8 +390,8 @@ def page() -> str:
         BOOK.rstrip(),
         "```",
     ]
-    report_of_book = check_source(Source(NAME, BOOK))[1]
-    if len(report_of_book):
+    book, report_of_book = check_source(Source(NAME, BOOK))
+    if len(report_of_book) or book is None or table_findings(book):
         raise SystemExit(report_of_book.render({NAME: Source(NAME, BOOK)}))
     for stage, codes in itertools.groupby(Code, key=lambda code: code.number[:3]):
         title, text = STAGES[stage]
@@ -327,7 +410,10 @@ def _entry(code: Code, entry: Entry) -> list[str]:
                 raise SystemExit(f"{code.number}: `{old}` does not stand in the book")
             changed = changed.replace(old, new, 1)
         source = Source(NAME, changed)
-        out += ["```text", _shown(code, check_source(source)[1], source), "```"]
+        book, report = check_source(source)
+        if book is not None:
+            report += Report.of(table_findings(book, limits=Limits(notes=True)))
+        out += ["```text", _shown(code, report, source), "```"]
     elif entry.facts:
         out += ["```console no-run", f"$ policybook decide gifts.approval {entry.shown}", _shown(code, _refusal(entry.facts), None), "```"]
     else:

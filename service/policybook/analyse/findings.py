@@ -6,6 +6,7 @@ its own, and so is what the budget did not reach.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -35,6 +36,7 @@ _COVERED, _OPEN = "covered", "open"
 def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFAULT) -> tuple[Finding, ...]:
     """Return what the analysis of a book's tables finds, accepted findings among them (`Finding.accepted`)."""
     the_judge = judge or Judge(book)
+    began = time.thread_time()
     out: dict[tuple[object, ...], Finding] = {}
     for decision in book.decisions:
         seen: set[int] = set()
@@ -46,7 +48,9 @@ def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFA
             seen.add(id(grid))
             if any(a.cells for a in decision.accepts):
                 grid = Grid.of(book, decision, era, also=[a.cells for a in decision.accepts])
-            table = _Table(grid, the_judge, limits)
+            left = None if limits.all_seconds is None else limits.all_seconds - (time.thread_time() - began)
+            seconds = min((s for s in (limits.seconds, left) if s is not None), default=None)
+            table = _Table(grid, the_judge, replace(limits, seconds=seconds))
             for finding in table.findings():
                 out.setdefault((finding.code, finding.message, finding.span), finding)
             for used in table.used:
@@ -240,7 +244,8 @@ class _Table:
         for i, row in enumerate(self.grid.rows):
             if i in dead:
                 continue
-            key = (self.grid.terms[i], tuple((o.name, o.formula) for o in row.outputs))
+            # What an input cannot be does not make two rows differ.
+            key = (frozenset(self.boxes_of(i)), tuple((o.name, o.formula) for o in row.outputs))
             earlier = first.setdefault(key, i)
             if earlier != i:
                 dead.add(i)

@@ -12,11 +12,13 @@ class Limits:
     Args:
         steps: boxes looked at
         seconds: processor time; None: no limit
+        all_seconds: processor time for all tables of a book together; None: no limit
         notes: also look for what is only worth knowing (overlaps that the hit policy resolves, rows that could be one)
     """
 
     steps: int = 200_000
     seconds: float | None = 20.0
+    all_seconds: float | None = None
     notes: bool = False
 
 

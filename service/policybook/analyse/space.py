@@ -26,8 +26,19 @@ from policybook.engine.program import Program
 from policybook.errors import ConflictError, PolicybookError
 from policybook.model.answer import TraceLevel
 from policybook.model.book import Book, Decision
-from policybook.model.formula import Const, Get, Member, Ref, Role, refs
+from policybook.model.formula import Arith, Call, Choose, Compare, Const, Formula, Get, ListOf, Logic, Member, Not, Ref, Role, refs
 from policybook.model.kinds import Base
+
+
+# Functions that give null only for null.
+_NULL_FROM_NULL = frozenset(
+    (
+        *("abs", "floor", "ceiling", "round", "modulo", "days", "hours", "days_between", "months_between", "count", "sum", "contains"),
+        *("concat", "difference", "distinct", "date", "time", "datetime", "year", "month", "day", "weekday", "end_of_day"),
+        *(f"{stretch}_{end}" for stretch in ("month", "quarter", "half_year", "year") for end in ("start", "end")),
+        *("is_working_day", "add_working_days", "next_working_day", "working_days_between"),
+    )
+)
 
 
 class Judge:
@@ -145,7 +156,7 @@ class Space:
                 allowed = c.intersection(allowed, c.of([*codes_given, *([axis.null_code] if nullable else [])]))
         return allowed
 
-    def _may_be_null(self, f: object) -> bool:
+    def _may_be_null(self, f: Formula) -> bool:
         match f:
             case Ref(name, Role.INPUT, _):
                 return self.book.input_by_name[name].optional
@@ -156,10 +167,32 @@ class Space:
                 return declared is None or declared.optional
             case Ref(_, Role.ITEM, _):
                 return True
-            case Member() | Const():
+            case Const(value, _):
+                return value is None
+            case Member() | Compare() | Logic() | Not() | ListOf():
                 return False
+            case Arith(_, left, right, _):
+                return self._may_be_null(left) or self._may_be_null(right)
+            case Choose(_, then, otherwise, _):
+                return self._may_be_null(then) or self._may_be_null(otherwise)
+            case Call("coalesce", arguments, _):
+                return all(self._may_be_null(a) for a in arguments)
+            case Call(name, arguments, _) if name in _NULL_FROM_NULL:
+                return any(self._may_be_null(a) for a in arguments)
+            case Ref(name, Role.OUTPUT, _):
+                return self._output_may_be_null(name)
             case _:
                 return True
+
+    def _output_may_be_null(self, name: str) -> bool:
+        required, _, output = name.partition(".")
+        decision = self.book.decision_by_name[required]
+        if decision.is_list:
+            return False
+        if decision.aggregation is not None or decision.default is None:
+            return True
+        entries = [o for row in decision.all_rows for o in row.outputs if o.name == output]
+        return any(self._may_be_null(o.formula) for o in entries)
 
     def _outputs_of(self, axis: DiscreteAxis) -> frozenset[str] | None:
         """Return the words that another decision can answer, where all of its rows say one."""

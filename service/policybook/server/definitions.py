@@ -159,6 +159,12 @@ def findings(found: Iterable[Finding], most: int) -> Iterator[pb.Finding]:
             column=f.span.column,
             end_line=f.span.end_line,
             end_column=f.span.end_column,
+            decision=f.decision,
+            row_ids=f.rows,
+            region=f.region,
+            example=f.witness,
+            proposed_row=f.proposal,
+            accepted_reason=f.accepted,
         )
 
 

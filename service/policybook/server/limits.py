@@ -28,6 +28,7 @@ class Limits:
         page_items: policies or decisions on a page
         concurrent_requests: calls in progress, streams included; those beyond are refused at once
         concurrent_checks: Check calls in progress or waiting
+        analysis_s: processor time for the analysis of a text given to Check; what it does not reach is said
         turn_s: how long a batch works before others get their turn
         drain_s: how long calls in progress may take to end at shutdown
         retry_s: when a caller that was turned away may come again
@@ -44,6 +45,7 @@ class Limits:
     page_items: int = 1_000
     concurrent_requests: int = 1_000
     concurrent_checks: int = 8
+    analysis_s: float = 10.0
     turn_s: float = 0.003
     drain_s: float = 10.0
     retry_s: float = 1.0

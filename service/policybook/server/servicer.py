@@ -17,6 +17,8 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from policybook.analyse.findings import table_findings
+from policybook.analyse.limits import Limits as Analysis
 from policybook.check.book import check_source
 from policybook.desk import Desk
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
@@ -245,7 +247,7 @@ class Services:
             self._checking += 1
             try:
                 source = Source(message.file_name or "policy.yaml", message.source.removeprefix("\ufeff").replace("\r\n", "\n"))
-                book, report = await asyncio.get_running_loop().run_in_executor(self._checkers, self._check, source)
+                book, report = await asyncio.get_running_loop().run_in_executor(self._checkers, self._check, source, message.include_notes)
             finally:
                 self._checking -= 1
             version = book.version if book is not None and report.ok else ""
@@ -254,7 +256,7 @@ class Services:
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             return await _refuse(context, e)
 
-    def _check(self, source: Source) -> tuple[Book | None, Report]:
+    def _check(self, source: Source, notes: bool) -> tuple[Book | None, Report]:
         book, report = check_source(source, self._desk().store.beside)
         if book is None:
             return None, report
@@ -265,7 +267,10 @@ class Services:
         except EngineError as e:
             span = Span(file=source.name, line=1, column=1, end_line=1, end_column=2)
             return None, report + Report.of([Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message=str(e), span=span)])
-        return book, report
+        seconds = self.limits.analysis_s
+        found = table_findings(book, limits=Analysis(seconds=seconds, all_seconds=seconds, notes=notes))
+        kept = (f for f in found if notes or f.severity is not Severity.NOTE or f.code is Code.UNDECIDED)
+        return book, report + Report.of(kept)
 
     # ------------------------------------------------------------ shared
 

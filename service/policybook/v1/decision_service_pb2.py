@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from policybook.v1 import explanation_pb2 as policybook_dot_v1_dot_explanation__pb2
 from policybook.v1 import trace_pb2 as policybook_dot_v1_dot_trace__pb2
 from policybook.v1 import values_pb2 as policybook_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$policybook/v1/decision_service.proto\x12\rpolicybook.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19policybook/v1/trace.proto\x1a\x1apolicybook/v1/values.proto\"\xdc\x02\n\rDecideRequest\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\'.policybook.v1.DecideRequest.FactsEntry\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x14\n\nas_of_date\x18\x04 \x01(\tH\x00\x12\x30\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12.\n\x0btrace_level\x18\x07 \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\x10\n\x08language\x18\x08 \x01(\t\x1a\x42\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x42\x07\n\x05\x61s_of\"\xd6\x03\n\x0e\x44\x65\x63ideResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x16\n\x0epolicy_version\x18\x04 \x01(\t\x12\x12\n\nas_of_date\x18\x05 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07outcome\x18\x07 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12;\n\x07outputs\x18\x08 \x03(\x0b\x32*.policybook.v1.DecideResponse.OutputsEntry\x12(\n\x05items\x18\t \x03(\x0b\x32\x19.policybook.v1.OutputItem\x12\x31\n\rmatched_rules\x18\n \x03(\x0b\x32\x1a.policybook.v1.MatchedRule\x12#\n\x05trace\x18\x0b \x01(\x0b\x32\x14.policybook.v1.Trace\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xb0\x01\n\nOutputItem\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12\x13\n\x0bitem_number\x18\x02 \x01(\x05\x12\x37\n\x07outputs\x18\x03 \x03(\x0b\x32&.policybook.v1.OutputItem.OutputsEntry\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"M\n\x0bMatchedRule\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63lauses\x18\x02 \x03(\t\x12\x0c\n\x04says\x18\x03 \x01(\t\x12\x0f\n\x07reading\x18\x04 \x01(\t\"D\n\x12\x42\x61tchDecideRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.policybook.v1.DecideRequest\"C\n\x13\x42\x61tchDecideResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.policybook.v1.DecideResult\"v\n\x0c\x44\x65\x63ideResult\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecideResponseH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.policybook.v1.ItemErrorH\x00\x42\x08\n\x06result\"Q\n\tItemError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"D\n\x13StreamDecideRequest\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.policybook.v1.DecideRequest\"C\n\x14StreamDecideResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.policybook.v1.DecideResult*M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_DECIDED\x10\x01\x12\x14\n\x10OUTCOME_NO_MATCH\x10\x02\x32\x8b\x02\n\x0f\x44\x65\x63isionService\x12\x45\n\x06\x44\x65\x63ide\x12\x1c.policybook.v1.DecideRequest\x1a\x1d.policybook.v1.DecideResponse\x12T\n\x0b\x42\x61tchDecide\x12!.policybook.v1.BatchDecideRequest\x1a\".policybook.v1.BatchDecideResponse\x12[\n\x0cStreamDecide\x12\".policybook.v1.StreamDecideRequest\x1a#.policybook.v1.StreamDecideResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$policybook/v1/decision_service.proto\x12\rpolicybook.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fpolicybook/v1/explanation.proto\x1a\x19policybook/v1/trace.proto\x1a\x1apolicybook/v1/values.proto\"\xdc\x02\n\rDecideRequest\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x36\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32\'.policybook.v1.DecideRequest.FactsEntry\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x14\n\nas_of_date\x18\x04 \x01(\tH\x00\x12\x30\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12.\n\x0btrace_level\x18\x07 \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\x10\n\x08language\x18\x08 \x01(\t\x1a\x42\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x42\x07\n\x05\x61s_of\"\xd6\x03\n\x0e\x44\x65\x63ideResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x16\n\x0epolicy_version\x18\x04 \x01(\t\x12\x12\n\nas_of_date\x18\x05 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07outcome\x18\x07 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12;\n\x07outputs\x18\x08 \x03(\x0b\x32*.policybook.v1.DecideResponse.OutputsEntry\x12(\n\x05items\x18\t \x03(\x0b\x32\x19.policybook.v1.OutputItem\x12\x31\n\rmatched_rules\x18\n \x03(\x0b\x32\x1a.policybook.v1.MatchedRule\x12#\n\x05trace\x18\x0b \x01(\x0b\x32\x14.policybook.v1.Trace\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xb0\x01\n\nOutputItem\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12\x13\n\x0bitem_number\x18\x02 \x01(\x05\x12\x37\n\x07outputs\x18\x03 \x03(\x0b\x32&.policybook.v1.OutputItem.OutputsEntry\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"M\n\x0bMatchedRule\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63lauses\x18\x02 \x03(\t\x12\x0c\n\x04says\x18\x03 \x01(\t\x12\x0f\n\x07reading\x18\x04 \x01(\t\"D\n\x12\x42\x61tchDecideRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.policybook.v1.DecideRequest\"C\n\x13\x42\x61tchDecideResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.policybook.v1.DecideResult\"v\n\x0c\x44\x65\x63ideResult\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecideResponseH\x00\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.policybook.v1.ItemErrorH\x00\x42\x08\n\x06result\"Q\n\tItemError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"D\n\x13StreamDecideRequest\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.policybook.v1.DecideRequest\"C\n\x14StreamDecideResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.policybook.v1.DecideResult\"\xba\x04\n\x0e\x45xplainRequest\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x37\n\x05\x66\x61\x63ts\x18\x02 \x03(\x0b\x32(.policybook.v1.ExplainRequest.FactsEntry\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x14\n\nas_of_date\x18\x04 \x01(\tH\x00\x12\x30\n\nas_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12.\n\x0btrace_level\x18\x07 \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\x10\n\x08language\x18\x08 \x01(\t\x12H\n\x0ewanted_outputs\x18\t \x03(\x0b\x32\x30.policybook.v1.ExplainRequest.WantedOutputsEntry\x12\x13\n\x0bkept_inputs\x18\n \x03(\t\x12\x15\n\rvaried_inputs\x18\x0b \x03(\t\x12\x18\n\x10max_alternatives\x18\x0c \x01(\x05\x1a\x42\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x1aJ\n\x12WantedOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x42\x07\n\x05\x61s_of\"\xbf\x02\n\x0f\x45xplainResponse\x12-\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecideResponse\x12&\n\x07reasons\x18\x02 \x03(\x0b\x32\x15.policybook.v1.Reason\x12&\n\x07why_not\x18\x03 \x01(\x0b\x32\x15.policybook.v1.WhyNot\x12,\n\nvariations\x18\x04 \x03(\x0b\x32\x18.policybook.v1.Variation\x12-\n\ncompletion\x18\x05 \x01(\x0b\x32\x19.policybook.v1.Completion\x12\x10\n\x08\x64\x65\x63ision\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\x12\x12\n\nas_of_date\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t*M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_DECIDED\x10\x01\x12\x14\n\x10OUTCOME_NO_MATCH\x10\x02\x32\xd5\x02\n\x0f\x44\x65\x63isionService\x12\x45\n\x06\x44\x65\x63ide\x12\x1c.policybook.v1.DecideRequest\x1a\x1d.policybook.v1.DecideResponse\x12T\n\x0b\x42\x61tchDecide\x12!.policybook.v1.BatchDecideRequest\x1a\".policybook.v1.BatchDecideResponse\x12[\n\x0cStreamDecide\x12\".policybook.v1.StreamDecideRequest\x1a#.policybook.v1.StreamDecideResponse(\x01\x30\x01\x12H\n\x07\x45xplain\x12\x1d.policybook.v1.ExplainRequest\x1a\x1e.policybook.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,34 +42,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECIDERESPONSE_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_OUTPUTITEM_OUTPUTSENTRY']._loaded_options = None
   _globals['_OUTPUTITEM_OUTPUTSENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=1733
-  _globals['_OUTCOME']._serialized_end=1810
-  _globals['_DECIDEREQUEST']._serialized_start=171
-  _globals['_DECIDEREQUEST']._serialized_end=519
-  _globals['_DECIDEREQUEST_FACTSENTRY']._serialized_start=444
-  _globals['_DECIDEREQUEST_FACTSENTRY']._serialized_end=510
-  _globals['_DECIDERESPONSE']._serialized_start=522
-  _globals['_DECIDERESPONSE']._serialized_end=992
-  _globals['_DECIDERESPONSE_OUTPUTSENTRY']._serialized_start=924
-  _globals['_DECIDERESPONSE_OUTPUTSENTRY']._serialized_end=992
-  _globals['_OUTPUTITEM']._serialized_start=995
-  _globals['_OUTPUTITEM']._serialized_end=1171
-  _globals['_OUTPUTITEM_OUTPUTSENTRY']._serialized_start=924
-  _globals['_OUTPUTITEM_OUTPUTSENTRY']._serialized_end=992
-  _globals['_MATCHEDRULE']._serialized_start=1173
-  _globals['_MATCHEDRULE']._serialized_end=1250
-  _globals['_BATCHDECIDEREQUEST']._serialized_start=1252
-  _globals['_BATCHDECIDEREQUEST']._serialized_end=1320
-  _globals['_BATCHDECIDERESPONSE']._serialized_start=1322
-  _globals['_BATCHDECIDERESPONSE']._serialized_end=1389
-  _globals['_DECIDERESULT']._serialized_start=1391
-  _globals['_DECIDERESULT']._serialized_end=1509
-  _globals['_ITEMERROR']._serialized_start=1511
-  _globals['_ITEMERROR']._serialized_end=1592
-  _globals['_STREAMDECIDEREQUEST']._serialized_start=1594
-  _globals['_STREAMDECIDEREQUEST']._serialized_end=1662
-  _globals['_STREAMDECIDERESPONSE']._serialized_start=1664
-  _globals['_STREAMDECIDERESPONSE']._serialized_end=1731
-  _globals['_DECISIONSERVICE']._serialized_start=1813
-  _globals['_DECISIONSERVICE']._serialized_end=2080
+  _globals['_EXPLAINREQUEST_FACTSENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_FACTSENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINREQUEST_WANTEDOUTPUTSENTRY']._loaded_options = None
+  _globals['_EXPLAINREQUEST_WANTEDOUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_OUTCOME']._serialized_start=2661
+  _globals['_OUTCOME']._serialized_end=2738
+  _globals['_DECIDEREQUEST']._serialized_start=204
+  _globals['_DECIDEREQUEST']._serialized_end=552
+  _globals['_DECIDEREQUEST_FACTSENTRY']._serialized_start=477
+  _globals['_DECIDEREQUEST_FACTSENTRY']._serialized_end=543
+  _globals['_DECIDERESPONSE']._serialized_start=555
+  _globals['_DECIDERESPONSE']._serialized_end=1025
+  _globals['_DECIDERESPONSE_OUTPUTSENTRY']._serialized_start=957
+  _globals['_DECIDERESPONSE_OUTPUTSENTRY']._serialized_end=1025
+  _globals['_OUTPUTITEM']._serialized_start=1028
+  _globals['_OUTPUTITEM']._serialized_end=1204
+  _globals['_OUTPUTITEM_OUTPUTSENTRY']._serialized_start=957
+  _globals['_OUTPUTITEM_OUTPUTSENTRY']._serialized_end=1025
+  _globals['_MATCHEDRULE']._serialized_start=1206
+  _globals['_MATCHEDRULE']._serialized_end=1283
+  _globals['_BATCHDECIDEREQUEST']._serialized_start=1285
+  _globals['_BATCHDECIDEREQUEST']._serialized_end=1353
+  _globals['_BATCHDECIDERESPONSE']._serialized_start=1355
+  _globals['_BATCHDECIDERESPONSE']._serialized_end=1422
+  _globals['_DECIDERESULT']._serialized_start=1424
+  _globals['_DECIDERESULT']._serialized_end=1542
+  _globals['_ITEMERROR']._serialized_start=1544
+  _globals['_ITEMERROR']._serialized_end=1625
+  _globals['_STREAMDECIDEREQUEST']._serialized_start=1627
+  _globals['_STREAMDECIDEREQUEST']._serialized_end=1695
+  _globals['_STREAMDECIDERESPONSE']._serialized_start=1697
+  _globals['_STREAMDECIDERESPONSE']._serialized_end=1764
+  _globals['_EXPLAINREQUEST']._serialized_start=1767
+  _globals['_EXPLAINREQUEST']._serialized_end=2337
+  _globals['_EXPLAINREQUEST_FACTSENTRY']._serialized_start=477
+  _globals['_EXPLAINREQUEST_FACTSENTRY']._serialized_end=543
+  _globals['_EXPLAINREQUEST_WANTEDOUTPUTSENTRY']._serialized_start=2254
+  _globals['_EXPLAINREQUEST_WANTEDOUTPUTSENTRY']._serialized_end=2328
+  _globals['_EXPLAINRESPONSE']._serialized_start=2340
+  _globals['_EXPLAINRESPONSE']._serialized_end=2659
+  _globals['_DECISIONSERVICE']._serialized_start=2741
+  _globals['_DECISIONSERVICE']._serialized_end=3082
 # @@protoc_insertion_point(module_scope)

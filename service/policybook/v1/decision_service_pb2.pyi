@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from policybook.v1 import explanation_pb2 as _explanation_pb2
 from policybook.v1 import trace_pb2 as _trace_pb2
 from policybook.v1 import values_pb2 as _values_pb2
 from google.protobuf.internal import containers as _containers
@@ -152,3 +153,67 @@ class StreamDecideResponse(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     result: DecideResult
     def __init__(self, result: _Optional[_Union[DecideResult, _Mapping]] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("decision", "facts", "request_id", "as_of_date", "as_of_time", "policy_version", "trace_level", "language", "wanted_outputs", "kept_inputs", "varied_inputs", "max_alternatives")
+    class FactsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _values_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ...) -> None: ...
+    class WantedOutputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _values_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ...) -> None: ...
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_DATE_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRACE_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    WANTED_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    VARIED_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    decision: str
+    facts: _containers.MessageMap[str, _values_pb2.Value]
+    request_id: str
+    as_of_date: str
+    as_of_time: _timestamp_pb2.Timestamp
+    policy_version: str
+    trace_level: _trace_pb2.TraceLevel
+    language: str
+    wanted_outputs: _containers.MessageMap[str, _values_pb2.Value]
+    kept_inputs: _containers.RepeatedScalarFieldContainer[str]
+    varied_inputs: _containers.RepeatedScalarFieldContainer[str]
+    max_alternatives: int
+    def __init__(self, decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., request_id: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., language: _Optional[str] = ..., wanted_outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., kept_inputs: _Optional[_Iterable[str]] = ..., varied_inputs: _Optional[_Iterable[str]] = ..., max_alternatives: _Optional[int] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("answer", "reasons", "why_not", "variations", "completion", "decision", "policy_version", "as_of_date", "request_id")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    WHY_NOT_FIELD_NUMBER: _ClassVar[int]
+    VARIATIONS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_DATE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    answer: DecideResponse
+    reasons: _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Reason]
+    why_not: _explanation_pb2.WhyNot
+    variations: _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Variation]
+    completion: _explanation_pb2.Completion
+    decision: str
+    policy_version: str
+    as_of_date: str
+    request_id: str
+    def __init__(self, answer: _Optional[_Union[DecideResponse, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_explanation_pb2.Reason, _Mapping]]] = ..., why_not: _Optional[_Union[_explanation_pb2.WhyNot, _Mapping]] = ..., variations: _Optional[_Iterable[_Union[_explanation_pb2.Variation, _Mapping]]] = ..., completion: _Optional[_Union[_explanation_pb2.Completion, _Mapping]] = ..., decision: _Optional[str] = ..., policy_version: _Optional[str] = ..., as_of_date: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...

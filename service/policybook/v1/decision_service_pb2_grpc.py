@@ -50,6 +50,11 @@ class DecisionServiceStub:
                 request_serializer=policybook_dot_v1_dot_decision__service__pb2.StreamDecideRequest.SerializeToString,
                 response_deserializer=policybook_dot_v1_dot_decision__service__pb2.StreamDecideResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/policybook.v1.DecisionService/Explain',
+                request_serializer=policybook_dot_v1_dot_decision__service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=policybook_dot_v1_dot_decision__service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -77,6 +82,14 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Explains one decision: why it came so, the fewest changes that would give another outcome, and what comes along one input.
+        When required facts are missing it says which of those that are can still matter. Takes up to some seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +107,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.StreamDecide,
                     request_deserializer=policybook_dot_v1_dot_decision__service__pb2.StreamDecideRequest.FromString,
                     response_serializer=policybook_dot_v1_dot_decision__service__pb2.StreamDecideResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=policybook_dot_v1_dot_decision__service__pb2.ExplainRequest.FromString,
+                    response_serializer=policybook_dot_v1_dot_decision__service__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +196,33 @@ class DecisionService:
             '/policybook.v1.DecisionService/StreamDecide',
             policybook_dot_v1_dot_decision__service__pb2.StreamDecideRequest.SerializeToString,
             policybook_dot_v1_dot_decision__service__pb2.StreamDecideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/policybook.v1.DecisionService/Explain',
+            policybook_dot_v1_dot_decision__service__pb2.ExplainRequest.SerializeToString,
+            policybook_dot_v1_dot_decision__service__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -283,12 +283,14 @@ class TestDefinition(_message.Message):
     def __init__(self, name: _Optional[str] = ..., test: _Optional[str] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
-    __slots__ = ("source", "file_name")
+    __slots__ = ("source", "file_name", "include_notes")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_NOTES_FIELD_NUMBER: _ClassVar[int]
     source: str
     file_name: str
-    def __init__(self, source: _Optional[str] = ..., file_name: _Optional[str] = ...) -> None: ...
+    include_notes: bool
+    def __init__(self, source: _Optional[str] = ..., file_name: _Optional[str] = ..., include_notes: _Optional[bool] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
     __slots__ = ("ok", "findings", "version")
@@ -301,7 +303,7 @@ class CheckResponse(_message.Message):
     def __init__(self, ok: _Optional[bool] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Finding(_message.Message):
-    __slots__ = ("code", "name", "severity", "message", "help", "file", "line", "column", "end_line", "end_column")
+    __slots__ = ("code", "name", "severity", "message", "help", "file", "line", "column", "end_line", "end_column", "decision", "row_ids", "region", "example", "proposed_row", "accepted_reason")
     CODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
@@ -312,6 +314,12 @@ class Finding(_message.Message):
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     END_LINE_FIELD_NUMBER: _ClassVar[int]
     END_COLUMN_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    ROW_IDS_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_ROW_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_REASON_FIELD_NUMBER: _ClassVar[int]
     code: str
     name: str
     severity: Severity
@@ -322,4 +330,10 @@ class Finding(_message.Message):
     column: int
     end_line: int
     end_column: int
-    def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., message: _Optional[str] = ..., help: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., end_line: _Optional[int] = ..., end_column: _Optional[int] = ...) -> None: ...
+    decision: str
+    row_ids: _containers.RepeatedScalarFieldContainer[str]
+    region: str
+    example: str
+    proposed_row: str
+    accepted_reason: str
+    def __init__(self, code: _Optional[str] = ..., name: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., message: _Optional[str] = ..., help: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., end_line: _Optional[int] = ..., end_column: _Optional[int] = ..., decision: _Optional[str] = ..., row_ids: _Optional[_Iterable[str]] = ..., region: _Optional[str] = ..., example: _Optional[str] = ..., proposed_row: _Optional[str] = ..., accepted_reason: _Optional[str] = ...) -> None: ...

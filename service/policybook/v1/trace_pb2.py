@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from policybook.v1 import values_pb2 as policybook_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19policybook/v1/trace.proto\x12\rpolicybook.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1apolicybook/v1/values.proto\"^\n\x05Trace\x12)\n\x06tables\x18\x01 \x03(\x0b\x32\x19.policybook.v1.TableTrace\x12*\n\x07\x65lapsed\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xda\x02\n\nTableTrace\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nhit_policy\x18\x03 \x01(\t\x12\x13\n\x0bitem_number\x18\x04 \x01(\x05\x12)\n\x06inputs\x18\x05 \x03(\x0b\x32\x19.policybook.v1.NamedValue\x12\x31\n\nparameters\x18\x06 \x03(\x0b\x32\x1d.policybook.v1.ParameterTrace\x12%\n\x04rows\x18\x07 \x03(\x0b\x32\x17.policybook.v1.RowTrace\x12\x37\n\x07outputs\x18\x08 \x03(\x0b\x32&.policybook.v1.TableTrace.OutputsEntry\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\\\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\xa1\x01\n\x0eParameterTrace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x05 \x01(\t\x12\x0f\n\x07\x63lauses\x18\x06 \x03(\t\x12\x16\n\x0eset_by_company\x18\x07 \x01(\x08\"\xb4\x01\n\x08RowTrace\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12*\n\x07verdict\x18\x02 \x01(\x0e\x32\x19.policybook.v1.RowVerdict\x12\x0f\n\x07\x63lauses\x18\x03 \x03(\t\x12\x0c\n\x04says\x18\x04 \x01(\t\x12\'\n\x05\x63\x65lls\x18\x05 \x03(\x0b\x32\x18.policybook.v1.CellTrace\x12\x10\n\x08position\x18\x06 \x01(\t\x12\x12\n\nis_default\x18\x07 \x01(\x08\"]\n\tCellTrace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12$\n\x06\x61\x63tual\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0e\n\x06passed\x18\x04 \x01(\x08*n\n\nTraceLevel\x12\x1b\n\x17TRACE_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10TRACE_LEVEL_NONE\x10\x01\x12\x17\n\x13TRACE_LEVEL_MATCHED\x10\x02\x12\x14\n\x10TRACE_LEVEL_FULL\x10\x03*\x98\x01\n\nRowVerdict\x12\x1b\n\x17ROW_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14ROW_VERDICT_SELECTED\x10\x01\x12\x19\n\x15ROW_VERDICT_OUTRANKED\x10\x02\x12\x1b\n\x17ROW_VERDICT_NOT_MATCHED\x10\x03\x12\x1b\n\x17ROW_VERDICT_NOT_REACHED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19policybook/v1/trace.proto\x12\rpolicybook.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1apolicybook/v1/values.proto\"^\n\x05Trace\x12)\n\x06tables\x18\x01 \x03(\x0b\x32\x19.policybook.v1.TableTrace\x12*\n\x07\x65lapsed\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x03\n\nTableTrace\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nhit_policy\x18\x03 \x01(\t\x12\x13\n\x0bitem_number\x18\x04 \x01(\x05\x12)\n\x06inputs\x18\x05 \x03(\x0b\x32\x19.policybook.v1.NamedValue\x12\x31\n\nparameters\x18\x06 \x03(\x0b\x32\x1d.policybook.v1.ParameterTrace\x12%\n\x04rows\x18\x07 \x03(\x0b\x32\x17.policybook.v1.RowTrace\x12\x37\n\x07outputs\x18\x08 \x03(\x0b\x32&.policybook.v1.TableTrace.OutputsEntry\x12)\n\x08headroom\x18\t \x03(\x0b\x32\x17.policybook.v1.Headroom\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xf4\x03\n\x08Headroom\x12+\n\x08quantity\x18\x01 \x01(\x0b\x32\x19.policybook.v1.NamedValue\x12\x12\n\nmoved_name\x18\x02 \x01(\t\x12)\n\x04side\x18\x03 \x01(\x0e\x32\x1b.policybook.v1.HeadroomSide\x12\'\n\tthreshold\x18\x04 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x1a\n\x12threshold_included\x18\x05 \x01(\x08\x12&\n\x08\x64istance\x18\x06 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0e\n\x06row_id\x18\x07 \x01(\t\x12\x11\n\ttest_name\x18\x08 \x01(\t\x12\x0c\n\x04test\x18\t \x01(\t\x12\x36\n\x0e\x62\x65yond_outcome\x18\n \x01(\x0e\x32\x1e.policybook.v1.HeadroomOutcome\x12\x16\n\x0e\x62\x65yond_row_ids\x18\x0b \x03(\t\x12\x42\n\x0e\x62\x65yond_outputs\x18\x0c \x03(\x0b\x32*.policybook.v1.Headroom.BeyondOutputsEntry\x1aJ\n\x12\x42\x65yondOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\\\n\nNamedValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\xa1\x01\n\x0eParameterTrace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12#\n\x05value\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x05 \x01(\t\x12\x0f\n\x07\x63lauses\x18\x06 \x03(\t\x12\x16\n\x0eset_by_company\x18\x07 \x01(\x08\"\xb4\x01\n\x08RowTrace\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12*\n\x07verdict\x18\x02 \x01(\x0e\x32\x19.policybook.v1.RowVerdict\x12\x0f\n\x07\x63lauses\x18\x03 \x03(\t\x12\x0c\n\x04says\x18\x04 \x01(\t\x12\'\n\x05\x63\x65lls\x18\x05 \x03(\x0b\x32\x18.policybook.v1.CellTrace\x12\x10\n\x08position\x18\x06 \x01(\t\x12\x12\n\nis_default\x18\x07 \x01(\x08\"]\n\tCellTrace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12$\n\x06\x61\x63tual\x18\x03 \x01(\x0b\x32\x14.policybook.v1.Value\x12\x0e\n\x06passed\x18\x04 \x01(\x08*n\n\nTraceLevel\x12\x1b\n\x17TRACE_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10TRACE_LEVEL_NONE\x10\x01\x12\x17\n\x13TRACE_LEVEL_MATCHED\x10\x02\x12\x14\n\x10TRACE_LEVEL_FULL\x10\x03*\x98\x01\n\nRowVerdict\x12\x1b\n\x17ROW_VERDICT_UNSPECIFIED\x10\x00\x12\x18\n\x14ROW_VERDICT_SELECTED\x10\x01\x12\x19\n\x15ROW_VERDICT_OUTRANKED\x10\x02\x12\x1b\n\x17ROW_VERDICT_NOT_MATCHED\x10\x03\x12\x1b\n\x17ROW_VERDICT_NOT_REACHED\x10\x04*_\n\x0cHeadroomSide\x12\x1d\n\x19HEADROOM_SIDE_UNSPECIFIED\x10\x00\x12\x17\n\x13HEADROOM_SIDE_BELOW\x10\x01\x12\x17\n\x13HEADROOM_SIDE_ABOVE\x10\x02*\x8e\x01\n\x0fHeadroomOutcome\x12 \n\x1cHEADROOM_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18HEADROOM_OUTCOME_DECIDED\x10\x01\x12\x1d\n\x19HEADROOM_OUTCOME_NO_MATCH\x10\x02\x12\x1c\n\x18HEADROOM_OUTCOME_REFUSED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,22 +35,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TABLETRACE_OUTPUTSENTRY']._loaded_options = None
   _globals['_TABLETRACE_OUTPUTSENTRY']._serialized_options = b'8\001'
-  _globals['_TRACELEVEL']._serialized_start=1085
-  _globals['_TRACELEVEL']._serialized_end=1195
-  _globals['_ROWVERDICT']._serialized_start=1198
-  _globals['_ROWVERDICT']._serialized_end=1350
+  _globals['_HEADROOM_BEYONDOUTPUTSENTRY']._loaded_options = None
+  _globals['_HEADROOM_BEYONDOUTPUTSENTRY']._serialized_options = b'8\001'
+  _globals['_TRACELEVEL']._serialized_start=1631
+  _globals['_TRACELEVEL']._serialized_end=1741
+  _globals['_ROWVERDICT']._serialized_start=1744
+  _globals['_ROWVERDICT']._serialized_end=1896
+  _globals['_HEADROOMSIDE']._serialized_start=1898
+  _globals['_HEADROOMSIDE']._serialized_end=1993
+  _globals['_HEADROOMOUTCOME']._serialized_start=1996
+  _globals['_HEADROOMOUTCOME']._serialized_end=2138
   _globals['_TRACE']._serialized_start=104
   _globals['_TRACE']._serialized_end=198
   _globals['_TABLETRACE']._serialized_start=201
-  _globals['_TABLETRACE']._serialized_end=547
-  _globals['_TABLETRACE_OUTPUTSENTRY']._serialized_start=479
-  _globals['_TABLETRACE_OUTPUTSENTRY']._serialized_end=547
-  _globals['_NAMEDVALUE']._serialized_start=549
-  _globals['_NAMEDVALUE']._serialized_end=641
-  _globals['_PARAMETERTRACE']._serialized_start=644
-  _globals['_PARAMETERTRACE']._serialized_end=805
-  _globals['_ROWTRACE']._serialized_start=808
-  _globals['_ROWTRACE']._serialized_end=988
-  _globals['_CELLTRACE']._serialized_start=990
-  _globals['_CELLTRACE']._serialized_end=1083
+  _globals['_TABLETRACE']._serialized_end=590
+  _globals['_TABLETRACE_OUTPUTSENTRY']._serialized_start=522
+  _globals['_TABLETRACE_OUTPUTSENTRY']._serialized_end=590
+  _globals['_HEADROOM']._serialized_start=593
+  _globals['_HEADROOM']._serialized_end=1093
+  _globals['_HEADROOM_BEYONDOUTPUTSENTRY']._serialized_start=1019
+  _globals['_HEADROOM_BEYONDOUTPUTSENTRY']._serialized_end=1093
+  _globals['_NAMEDVALUE']._serialized_start=1095
+  _globals['_NAMEDVALUE']._serialized_end=1187
+  _globals['_PARAMETERTRACE']._serialized_start=1190
+  _globals['_PARAMETERTRACE']._serialized_end=1351
+  _globals['_ROWTRACE']._serialized_start=1354
+  _globals['_ROWTRACE']._serialized_end=1534
+  _globals['_CELLTRACE']._serialized_start=1536
+  _globals['_CELLTRACE']._serialized_end=1629
 # @@protoc_insertion_point(module_scope)

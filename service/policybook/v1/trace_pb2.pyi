@@ -25,6 +25,19 @@ class RowVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROW_VERDICT_OUTRANKED: _ClassVar[RowVerdict]
     ROW_VERDICT_NOT_MATCHED: _ClassVar[RowVerdict]
     ROW_VERDICT_NOT_REACHED: _ClassVar[RowVerdict]
+
+class HeadroomSide(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HEADROOM_SIDE_UNSPECIFIED: _ClassVar[HeadroomSide]
+    HEADROOM_SIDE_BELOW: _ClassVar[HeadroomSide]
+    HEADROOM_SIDE_ABOVE: _ClassVar[HeadroomSide]
+
+class HeadroomOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HEADROOM_OUTCOME_UNSPECIFIED: _ClassVar[HeadroomOutcome]
+    HEADROOM_OUTCOME_DECIDED: _ClassVar[HeadroomOutcome]
+    HEADROOM_OUTCOME_NO_MATCH: _ClassVar[HeadroomOutcome]
+    HEADROOM_OUTCOME_REFUSED: _ClassVar[HeadroomOutcome]
 TRACE_LEVEL_UNSPECIFIED: TraceLevel
 TRACE_LEVEL_NONE: TraceLevel
 TRACE_LEVEL_MATCHED: TraceLevel
@@ -34,6 +47,13 @@ ROW_VERDICT_SELECTED: RowVerdict
 ROW_VERDICT_OUTRANKED: RowVerdict
 ROW_VERDICT_NOT_MATCHED: RowVerdict
 ROW_VERDICT_NOT_REACHED: RowVerdict
+HEADROOM_SIDE_UNSPECIFIED: HeadroomSide
+HEADROOM_SIDE_BELOW: HeadroomSide
+HEADROOM_SIDE_ABOVE: HeadroomSide
+HEADROOM_OUTCOME_UNSPECIFIED: HeadroomOutcome
+HEADROOM_OUTCOME_DECIDED: HeadroomOutcome
+HEADROOM_OUTCOME_NO_MATCH: HeadroomOutcome
+HEADROOM_OUTCOME_REFUSED: HeadroomOutcome
 
 class Trace(_message.Message):
     __slots__ = ("tables", "elapsed")
@@ -44,7 +64,7 @@ class Trace(_message.Message):
     def __init__(self, tables: _Optional[_Iterable[_Union[TableTrace, _Mapping]]] = ..., elapsed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class TableTrace(_message.Message):
-    __slots__ = ("decision", "title", "hit_policy", "item_number", "inputs", "parameters", "rows", "outputs")
+    __slots__ = ("decision", "title", "hit_policy", "item_number", "inputs", "parameters", "rows", "outputs", "headroom")
     class OutputsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +80,7 @@ class TableTrace(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    HEADROOM_FIELD_NUMBER: _ClassVar[int]
     decision: str
     title: str
     hit_policy: str
@@ -68,7 +89,43 @@ class TableTrace(_message.Message):
     parameters: _containers.RepeatedCompositeFieldContainer[ParameterTrace]
     rows: _containers.RepeatedCompositeFieldContainer[RowTrace]
     outputs: _containers.MessageMap[str, _values_pb2.Value]
-    def __init__(self, decision: _Optional[str] = ..., title: _Optional[str] = ..., hit_policy: _Optional[str] = ..., item_number: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[NamedValue, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[ParameterTrace, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[RowTrace, _Mapping]]] = ..., outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ...) -> None: ...
+    headroom: _containers.RepeatedCompositeFieldContainer[Headroom]
+    def __init__(self, decision: _Optional[str] = ..., title: _Optional[str] = ..., hit_policy: _Optional[str] = ..., item_number: _Optional[int] = ..., inputs: _Optional[_Iterable[_Union[NamedValue, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[ParameterTrace, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[RowTrace, _Mapping]]] = ..., outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., headroom: _Optional[_Iterable[_Union[Headroom, _Mapping]]] = ...) -> None: ...
+
+class Headroom(_message.Message):
+    __slots__ = ("quantity", "moved_name", "side", "threshold", "threshold_included", "distance", "row_id", "test_name", "test", "beyond_outcome", "beyond_row_ids", "beyond_outputs")
+    class BeyondOutputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _values_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ...) -> None: ...
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    MOVED_NAME_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_INCLUDED_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    ROW_ID_FIELD_NUMBER: _ClassVar[int]
+    TEST_NAME_FIELD_NUMBER: _ClassVar[int]
+    TEST_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_ROW_IDS_FIELD_NUMBER: _ClassVar[int]
+    BEYOND_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    quantity: NamedValue
+    moved_name: str
+    side: HeadroomSide
+    threshold: _values_pb2.Value
+    threshold_included: bool
+    distance: _values_pb2.Value
+    row_id: str
+    test_name: str
+    test: str
+    beyond_outcome: HeadroomOutcome
+    beyond_row_ids: _containers.RepeatedScalarFieldContainer[str]
+    beyond_outputs: _containers.MessageMap[str, _values_pb2.Value]
+    def __init__(self, quantity: _Optional[_Union[NamedValue, _Mapping]] = ..., moved_name: _Optional[str] = ..., side: _Optional[_Union[HeadroomSide, str]] = ..., threshold: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., threshold_included: _Optional[bool] = ..., distance: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., row_id: _Optional[str] = ..., test_name: _Optional[str] = ..., test: _Optional[str] = ..., beyond_outcome: _Optional[_Union[HeadroomOutcome, str]] = ..., beyond_row_ids: _Optional[_Iterable[str]] = ..., beyond_outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ...) -> None: ...
 
 class NamedValue(_message.Message):
     __slots__ = ("name", "title", "value", "unit")
