@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contract.calls import BOOKS, ROOT
 from policybook import Answer, Desk, PolicybookError, Request, TraceLevel
 from policybook.model import kinds as k
-from policybook.model.answer import Outcome, Verdict
+from policybook.model.answer import Headroom, Outcome, Side, Verdict
 from policybook.model.book import Decision
 from policybook.model.kinds import Base, Field, Kind
 from policybook.server import convert, wire
@@ -146,9 +146,32 @@ def message_of(answer: Answer, language: str) -> pb.DecideResponse:
                     for r in t.rows
                 ],
                 outputs=outputs_of(t.outputs, t.decision, currency),
+                headroom=[headroom_of(h, t.decision, language, currency) for h in t.headroom],
             )
         )
     return response
+
+
+def headroom_of(h: Headroom, decision: Decision, language: str, currency: str) -> trace_pb.Headroom:
+    refused = trace_pb.HEADROOM_OUTCOME_REFUSED
+    decided = trace_pb.HEADROOM_OUTCOME_DECIDED if h.beyond.outcome is Outcome.DECIDED else trace_pb.HEADROOM_OUTCOME_NO_MATCH
+    q = h.quantity
+    return trace_pb.Headroom(
+        quantity=trace_pb.NamedValue(
+            name=q.name, title=q.title.get(language), unit=q.unit.get(language), value=value_of(q.value, q.kind, currency)
+        ),
+        moved_name=h.moved,
+        side=trace_pb.HEADROOM_SIDE_BELOW if h.side is Side.BELOW else trace_pb.HEADROOM_SIDE_ABOVE,
+        threshold=value_of(h.threshold, q.kind, currency),
+        threshold_included=h.included,
+        distance=value_of(h.distance, h.distance_kind, currency),
+        row_id=h.beyond.row.id,
+        test_name=h.beyond.key,
+        test=h.beyond.test,
+        beyond_outcome=refused if h.beyond.refused else decided,
+        beyond_row_ids=[r.id for r in h.beyond.rows],
+        beyond_outputs=outputs_of(h.beyond.outputs, decision, currency),
+    )
 
 
 def test_answers_to_all_cases_of_all_books() -> None:

@@ -30,6 +30,9 @@ from policybook_client.catalog import (
 from policybook_client.decision import (
     CellTrace,
     Decision,
+    Headroom,
+    HeadroomOutcome,
+    HeadroomSide,
     MatchedRule,
     NamedValue,
     OutputItem,
@@ -114,9 +117,7 @@ def _table_trace(wire: Any) -> TableTrace:
         title=wire.title,
         hit_policy=wire.hit_policy,
         item_number=wire.item_number or None,
-        inputs=tuple(
-            NamedValue(name=i.name, title=i.title, value=_optional(i, "value"), unit=i.unit) for i in wire.inputs
-        ),
+        inputs=tuple(map(_named, wire.inputs)),
         parameters=tuple(
             ParameterTrace(
                 name=p.name,
@@ -144,7 +145,28 @@ def _table_trace(wire: Any) -> TableTrace:
             for r in wire.rows
         ),
         outputs=record_of(wire.outputs),
+        headroom=tuple(
+            Headroom(
+                quantity=_named(h.quantity),
+                moved=h.moved_name,
+                side=_member(HeadroomSide, h.side),
+                threshold=_optional(h, "threshold"),
+                threshold_included=h.threshold_included,
+                distance=_optional(h, "distance"),
+                row_id=h.row_id,
+                test_name=h.test_name,
+                test=h.test,
+                beyond_outcome=_member(HeadroomOutcome, h.beyond_outcome),
+                beyond_row_ids=tuple(h.beyond_row_ids),
+                beyond_outputs=record_of(h.beyond_outputs),
+            )
+            for h in wire.headroom
+        ),
     )
+
+
+def _named(wire: Any) -> NamedValue:
+    return NamedValue(name=wire.name, title=wire.title, value=_optional(wire, "value"), unit=wire.unit)
 
 
 def policies_of(wire: Any) -> tuple[list[Policy], str]:

@@ -14,6 +14,9 @@ __all__ = [
     "CellTrace",
     "Decision",
     "DecisionRequest",
+    "Headroom",
+    "HeadroomOutcome",
+    "HeadroomSide",
     "MatchedRule",
     "NamedValue",
     "OutputItem",
@@ -221,6 +224,63 @@ class RowTrace:
     is_default: bool
 
 
+class HeadroomSide(enum.Enum):
+    """On which side of its threshold a quantity is."""
+
+    UNKNOWN = 0
+    """A side that this version of the client does not know."""
+    BELOW = 1
+    """The answer changes when the quantity rises."""
+    ABOVE = 2
+    """The answer changes when the quantity falls."""
+
+
+class HeadroomOutcome(enum.Enum):
+    """Whether the policy has an answer beyond a threshold."""
+
+    UNKNOWN = 0
+    """An outcome that this version of the client does not know."""
+    DECIDED = 1
+    """A row answers there."""
+    NO_MATCH = 2
+    """No row matches there and the table has no default."""
+    REFUSED = 3
+    """The request would be refused: rows conflict, or a formula has no result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """How far one quantity may move, alone, before its table answers otherwise.
+
+    Other facts, what required decisions gave, and the figures of the day stay as they are.
+
+    Attributes:
+        quantity: what the test looks at, as it is now
+        moved: what moves it: an input, the output of another decision, a field of the item, or a part that is computed
+        threshold: where the quantity is when the answer changes
+        threshold_included: the answer at the threshold itself is still the present one
+        distance: from the quantity to the threshold, never negative; between two dates a timedelta
+        row_id: of the row whose test turns there
+        test_name: what that test looks at
+        test: as written
+        beyond_row_ids: the rows that answer beyond the threshold
+        beyond_outputs: what the table would answer there; for multi-hit tables the aggregate, if any
+    """
+
+    quantity: NamedValue
+    moved: str
+    side: HeadroomSide
+    threshold: Value
+    threshold_included: bool
+    distance: Value
+    row_id: str
+    test_name: str
+    test: str
+    beyond_outcome: HeadroomOutcome
+    beyond_row_ids: tuple[str, ...]
+    beyond_outputs: Record
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableTrace:
     """One table as it was asked once.
@@ -232,6 +292,7 @@ class TableTrace:
         inputs: the inputs and derived values it looked at, as understood
         parameters: the figures it used
         outputs: what it answered; for multi-hit tables the aggregate, if any
+        headroom: every quantity that could change its answer by moving alone
     """
 
     decision: str
@@ -242,6 +303,7 @@ class TableTrace:
     parameters: tuple[ParameterTrace, ...]
     rows: tuple[RowTrace, ...]
     outputs: Record
+    headroom: tuple[Headroom, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

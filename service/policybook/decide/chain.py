@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from policybook.cells.grid import Grid
+from policybook.decide.headroom import Derived, Headrooms
 from policybook.decide.hit_policy import choose
 from policybook.decide.outputs import Outputs, RowOutputs, aggregate
 from policybook.decide.trace import TracePlan
@@ -46,6 +47,7 @@ class Decider:
         self._values = {v.name: compiled(v.formula, zone) for v in book.values}
         self._own = {d.name: tuple([(v.name, compiled(v.formula, zone)) for v in d.values]) for d in book.decisions}
         self._sources = {d.name: compiled(d.for_each.source, zone) for d in book.decisions if d.for_each is not None}
+        self.headrooms = {d.name: Headrooms(book, d, program, self.outputs[d.name], self.plans[d.name]) for d in book.decisions}
         self._figures: dict[int, dict[str, Value]] = {}
         self._worded: dict[tuple[int, str], Row] = {}
 
@@ -204,9 +206,20 @@ class Decider:
                     parameters=plan.parameters(self.book, era),
                     rows=plan.rows(grid, cell, matched, chosen, env, shown=lambda r: self.worded(r, era), full=level is TraceLevel.FULL),
                     outputs=results[0] if single and results else {},
+                    headroom=self.headrooms[decision.name].of(
+                        grid, cell, env, era, lambda: self.derived(decision), lambda r: self.worded(r, era)
+                    ),
                 )
             )
         return Verdict(Outcome.DECIDED if selected else Outcome.NO_MATCH, outputs, items, selected, tables)
+
+
+    def derived(self, decision: Decision) -> tuple[Derived, ...]:
+        """Return the values that a table may use, with how each is computed, in the order in which they are."""
+        book = self.book
+        shared = [(v, self._values[v.name]) for v in book.values if v.name in decision.uses_directly.values]
+        own = zip(decision.values, (read for _, read in self._own[decision.name]), strict=True)
+        return tuple((v.name, v.formula, read) for v, read in (*shared, *own))
 
 
 # Not a name that a book can hold: how many items the last table over a list had.

@@ -19,6 +19,10 @@ class Alternative:
     row: int
     term: Term
 
+    def allows(self, cell: Cell) -> bool:
+        """Tell whether a cell meets the term."""
+        return all(c.contains(ranges, cell[axis]) for axis, ranges in self.term)
+
 
 def alternatives(grid: Grid) -> tuple[Alternative, ...]:
     """Return all terms of a grid, in the order of its rows."""

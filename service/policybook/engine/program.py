@@ -98,6 +98,20 @@ class Program:
         rows = table.memo.get(cell)
         return rows if rows is not None else self._ask(table, cell)
 
+    def foretold(self, decision: str, era: int, cell: Cell) -> tuple[int, ...]:
+        """Return what `match` returns, by the codes alone: for cells that nobody has asked yet, without the engine."""
+        table = self._tables.get((decision, era)) or self._table(decision, era)
+        rows = table.memo.get(cell)
+        if rows is None:
+            rows = table.older.get(cell)
+        if rows is not None:
+            return rows
+        if table.index is None:
+            return table.grid.rows_passed(cell)
+        with self._lock:
+            near = table.index.candidates(cell)
+        return tuple(dict.fromkeys(table.alternatives[i].row for i in near if table.alternatives[i].allows(cell)))
+
     def check(self) -> Report:
         """Return why tables cannot be compiled, over all eras."""
         findings: list[Finding] = []

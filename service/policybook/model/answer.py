@@ -79,6 +79,56 @@ class Item:
     outputs: Mapping[str, Value]
 
 
+class Side(enum.Enum):
+    """Where a quantity stands: the answer changes when one below its threshold rises, or one above it falls."""
+
+    BELOW = "below"
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What a table answers beyond a threshold.
+
+    Args:
+        row, key, test: the test that turns there; its row gives the answer on one of the two sides
+        outcome: DECIDED also for a table that gives items, whether or not there are any
+        refused: why there is no answer: rows conflict, or a formula has no result; else empty
+        rows: those selected, in the order of the hit policy
+        outputs: of a single-hit table, else the aggregate, if any
+    """
+
+    row: Row
+    key: str
+    test: str
+    outcome: Outcome
+    refused: str
+    rows: tuple[Row, ...]
+    outputs: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """How far one quantity may move, alone, before the table answers otherwise.
+
+    Args:
+        quantity: what the test that turns looks at, as it is now
+        moved: the input, the output of another decision or the computed part that moves it; everything else stays
+        threshold: where the quantity is when the answer is about to change, or has just changed
+        included: the answer at the threshold itself is still the present one
+        distance: from the quantity to the threshold, never negative; `distance_kind` says how to write it
+    """
+
+    quantity: NamedValue
+    moved: str
+    side: Side
+    threshold: Value
+    included: bool
+    distance: Value
+    distance_kind: Kind
+    beyond: Beyond
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableTrace:
     """One table asked once.
@@ -86,6 +136,7 @@ class TableTrace:
     Args:
         inputs: the inputs and values that its tests look at, as understood
         rows: at MATCHED those that matched, at FULL all in force, in the order written
+        headroom: every quantity that could change the answer by moving alone, up or down
     """
 
     decision: Decision
@@ -94,6 +145,7 @@ class TableTrace:
     parameters: tuple[UsedParameter, ...]
     rows: tuple[RowVerdict, ...]
     outputs: Mapping[str, Value]
+    headroom: tuple[Headroom, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
 
-from policybook.model.answer import Answer, Item, NamedValue, Outcome, RowVerdict, TableTrace, UsedParameter, Verdict
+from policybook.model.answer import Answer, Headroom, Item, NamedValue, Outcome, RowVerdict, Side, TableTrace, UsedParameter, Verdict
 from policybook.model.book import Decision, Row
 from policybook.model.kinds import Kind
 from policybook.server import wire
@@ -39,6 +39,12 @@ _TABLE_INPUTS = wire.tag(trace_pb.TableTrace, "inputs")
 _TABLE_PARAMETERS = wire.tag(trace_pb.TableTrace, "parameters")
 _TABLE_ROWS = wire.tag(trace_pb.TableTrace, "rows")
 _TABLE_OUTPUTS = wire.tag(trace_pb.TableTrace, "outputs")
+_TABLE_HEADROOM = wire.tag(trace_pb.TableTrace, "headroom")
+_QUANTITY = wire.tag(trace_pb.Headroom, "quantity")
+_THRESHOLD = wire.tag(trace_pb.Headroom, "threshold")
+_DISTANCE = wire.tag(trace_pb.Headroom, "distance")
+_INCLUDED = wire.number(wire.tag(trace_pb.Headroom, "threshold_included"), 1)
+_BEYOND_OUTPUTS = wire.tag(trace_pb.Headroom, "beyond_outputs")
 _NAMED_VALUE = wire.tag(trace_pb.NamedValue, "value")
 _CELLS = wire.tag(trace_pb.RowTrace, "cells")
 _VERDICT = wire.tag(trace_pb.RowTrace, "verdict")
@@ -55,6 +61,8 @@ _SELECTED = _VERDICTS[Verdict.SELECTED]
 _KEY, _VALUE = b"\x0a", b"\x12"
 
 MAX_PRINTS = 512
+# Constant parts of headroom that are kept of one decision.
+MAX_HEADROOM = 4_096
 
 # Name -> what was encoded, and its bytes. Tables of one answer mostly look at the same things.
 Seen: TypeAlias = dict[str, tuple[NamedValue, bytes]]
@@ -79,6 +87,7 @@ class Print:
         self._cells: dict[tuple[str, str, str], bytes] = {}
         self._named: dict[str, tuple[bytes, Encoder]] = {}
         self._parameters: dict[tuple[str, object], bytes] = {}
+        self._headroom: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
         self._table = trace_pb.TableTrace(
             decision=f"{policy}.{decision.name}", title=decision.title.get(language), hit_policy=hit_policy_words(decision)
         ).SerializeToString()
@@ -132,7 +141,59 @@ class Print:
         out.extend([self._row(r) for r in table.rows])
         if table.outputs:
             out.append(self.outputs(_TABLE_OUTPUTS, table.outputs))
+        out.extend([self._room(h) for h in table.headroom])
         return b"".join(out)
+
+    def _room(self, headroom: Headroom) -> bytes:
+        beyond, quantity = headroom.beyond, headroom.quantity
+        rows = beyond.rows
+        # A sentence holds the figures of the day, but only ids are told here.
+        key = (
+            quantity.name,
+            headroom.moved,
+            headroom.side is Side.BELOW,
+            beyond.row.id,
+            beyond.key,
+            *[r.id for r in rows],
+            beyond.refused == "",
+        )
+        known = self._headroom.get(key)
+        if known is None:
+            if len(self._headroom) >= MAX_HEADROOM:
+                self._headroom.clear()
+            known = self._headroom[key] = self._constant_room(headroom)
+        base = quantity.kind
+        named = known[1] + wire.part(_NAMED_VALUE, encode(quantity.value, base, self.currency))
+        body = [
+            known[0],
+            wire.part(_QUANTITY, named),
+            wire.part(_THRESHOLD, encode(headroom.threshold, base, self.currency)),
+            wire.part(_DISTANCE, encode(headroom.distance, headroom.distance_kind, self.currency)),
+        ]
+        if headroom.included:
+            body.append(_INCLUDED)
+        if beyond.outputs:
+            body.append(self.outputs(_BEYOND_OUTPUTS, beyond.outputs))
+        return wire.part(_TABLE_HEADROOM, b"".join(body))
+
+    def _constant_room(self, headroom: Headroom) -> tuple[bytes, bytes]:
+        beyond, quantity = headroom.beyond, headroom.quantity
+        if beyond.refused:
+            outcome = trace_pb.HEADROOM_OUTCOME_REFUSED
+        else:
+            decided = beyond.outcome is Outcome.DECIDED
+            outcome = trace_pb.HEADROOM_OUTCOME_DECIDED if decided else trace_pb.HEADROOM_OUTCOME_NO_MATCH
+        message = trace_pb.Headroom(
+            moved_name=headroom.moved,
+            side=trace_pb.HEADROOM_SIDE_BELOW if headroom.side is Side.BELOW else trace_pb.HEADROOM_SIDE_ABOVE,
+            row_id=beyond.row.id,
+            test_name=beyond.key,
+            test=beyond.test,
+            beyond_outcome=outcome,
+            beyond_row_ids=[r.id for r in beyond.rows],
+        )
+        named = trace_pb.NamedValue(name=quantity.name, title=quantity.title.get(self._language), unit=quantity.unit.get(self._language))
+        return message.SerializeToString(), named.SerializeToString()
 
     def _input(self, named: NamedValue) -> bytes:
         known = self._named.get(named.name)
