@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from policybook.cells.plain import Plain, rebuilt
-from policybook.model.book import ALWAYS, Book, Cell, Decision, DerivedValue, Effective, OutputEntry, Row, Uses
+from policybook.model.book import ALWAYS, Book, Cell, Decision, DerivedValue, Effective, OutputEntry, Row
 from policybook.model.formula import (
     Anything,
     Arith,
@@ -34,7 +34,6 @@ from policybook.model.formula import (
     Role,
     Test,
     children,
-    refs,
 )
 from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, Text, list_of
 from policybook.source import NOWHERE

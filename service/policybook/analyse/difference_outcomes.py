@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from policybook.analyse.boxes import Piece
-from policybook.analyse.difference_joint import Written
+from policybook.analyse.difference_joint import Written, WrittenTable
 from policybook.analyse.reading import constant_ranks
 from policybook.cells.plain import may_fault
 from policybook.decide.outputs import aggregate, finished
-from policybook.model.book import Aggregation, Decision, HitPolicy
+from policybook.model.book import Aggregation, HitPolicy
 from policybook.model.formula import Const, Formula
 from policybook.model.kinds import NUMERIC, Field
 from policybook.values import Value
@@ -126,7 +126,7 @@ def frozen(value: Value) -> Hashable:
         return tuple(frozen(v) for v in value)
     if isinstance(value, dict):
         return tuple(sorted((k, frozen(v)) for k, v in value.items()))
-    return (isinstance(value, bool), value)  # type: ignore[return-value] # scalars have a hash
+    return (isinstance(value, bool), value)
 
 
 class Selection:
@@ -138,15 +138,9 @@ class Selection:
     """
 
     def __init__(
-        self,
-        decision: Decision,
-        rows: Sequence[Written],
-        places: Sequence[int],
-        default: Written | None,
-        shared: Sequence[str],
-        currency: str,
-        register: Register,
+        self, table: WrittenTable, rows: Sequence[Written], places: Sequence[int], shared: Sequence[str], currency: str, register: Register
     ) -> None:
+        decision, default = table.decision, table.default
         self.decision = decision
         self.policy = decision.hit_policy
         self.register = register
@@ -261,7 +255,6 @@ class Selection:
     def _any(self, mine: Sequence[Meets]) -> int | None:
         sure = [place for place, covers, _ in mine if covers]
         open_ = [place for place, covers, _ in mine if not covers]
-        known = [self.answers[p] for p in sure]
         whole = [self._whole[p] for p in sure]
         if any(_disagree(a, whole[0]) for a in whole[1:]):
             return self.register.number(CONFLICT)

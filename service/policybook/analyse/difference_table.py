@@ -6,7 +6,6 @@ answer; a box in which the two are not the same is kept if a request can fall in
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,15 +16,11 @@ from typing import Any, TypeAlias
 from policybook.analyse.boxes import Box, Budget, Partition, Piece, merged, partition, pieces, without
 from policybook.analyse.difference_joint import Joint, Written, WrittenTable, derived, row_in
 from policybook.analyse.difference_outcomes import (
-    NO_MATCH,
     Answers,
-    Computed,
-    Conflict,
     Entry,
     Known,
     Live,
     Mixed,
-    NoMatch,
     Outcome,
     Reduced,
     Register,
@@ -43,8 +38,8 @@ from policybook.decide.chain import Verdict
 from policybook.errors import PolicybookError
 from policybook.model.answer import Outcome as Came
 from policybook.model.answer import TraceLevel
-from policybook.model.book import ALWAYS, Book, Decision, HitPolicy, Uses
-from policybook.model.formula import Anything, Const, Formula
+from policybook.model.book import Decision, HitPolicy, Uses
+from policybook.model.formula import Anything, Const
 from policybook.model.kinds import NUMERIC, Field
 from policybook.values import Value
 
@@ -303,24 +298,9 @@ class Tables:
             rows.append(w)
         self.rows = tuple(rows)
         # Pairs may be out of order where order means nothing: each version's own order is that of its rows.
-        self.old = Selection(
-            self.before.decision,
-            [rows[i] for i in of_old],
-            of_old,
-            self.before.default,
-            self.shared,
-            self.joint.old.book.currency,
-            self.register,
-        )
-        self.new = Selection(
-            self.after.decision,
-            [rows[i] for i in of_new],
-            of_new,
-            self.after.default,
-            self.shared,
-            self.joint.new.book.currency,
-            self.register,
-        )
+        ours, others = [rows[i] for i in of_old], [rows[i] for i in of_new]
+        self.old = Selection(self.before, ours, of_old, self.shared, self.joint.old.book.currency, self.register)
+        self.new = Selection(self.after, others, of_new, self.shared, self.joint.new.book.currency, self.register)
         self.changed = frozenset(of_old) ^ frozenset(of_new)
 
     @cached_property

@@ -397,7 +397,7 @@ class Reading:
     def holds(self, items: Items, sought: Term) -> Cond:
         found = self.solver.holds(items, sought)
         if items.rest is not None:
-            self._rests.setdefault(items.rest.name, {})[_sought_key(sought)] = self.solver.holds(Items((), items.rest, False), sought)
+            self._rests.setdefault(items.rest.name, {})[self.solver.name_of(sought)] = self.solver.holds(Items((), items.rest, False), sought)
         return found
 
     def comparison(self, op: str, left: Formula, right: Formula, scope: Scope) -> Cond:
@@ -458,7 +458,9 @@ class Reading:
         months = z3.ToInt(length.value if op == "+" else -length.value)
         kind = f.right.kind if swapped else f.left.kind
         if kind.base is Base.DATE:
-            return Scalar(self.calendar.later(moved.value, months), null)
+            later = self.calendar.later(moved.value, months)
+            self.axioms += s.rising((f, months.get_id()), moved.value, later)
+            return Scalar(later, null)
         # The day of an instant is here the day in UTC, as values keep it.
         epoch = s.real(EPOCH.toordinal())
         day = z3.ToReal(z3.ToInt(moved.value / s.real(DAY)))
@@ -558,7 +560,7 @@ class Reading:
         result = function(*arguments)
         if whole and kind.base not in (Base.ENUM, Base.TEXT):
             result = z3.ToReal(result)
-        self.applied.setdefault(str(result), Applied(name, arguments, kinds, result, kind))
+        self.applied.setdefault(s.key(result), Applied(name, arguments, kinds, result, kind))
         return result
 
     def corrections(self, model: Any) -> list[Cond]:
@@ -735,10 +737,10 @@ class Reading:
                 # READING: to 34 significant digits the rounding of a number is taken for none.
                 return term
             decimals = minor_units(self.book.currency)
-        return Scalar(self.rounded(term.value, decimals, declared.rounding), term.null)
+        return Scalar(self.rounded(f, term.value, decimals, declared.rounding), term.null)
 
-    def rounded(self, value: Expr, decimals: int, rounding: str) -> Expr:
-        """Round as `values.rounded` does."""
+    def rounded(self, f: Formula, value: Expr, decimals: int, rounding: str) -> Expr:
+        """Round what a formula comes to as `values.rounded` does."""
         s = self.solver
         scale = s.real(10**decimals)
         y = value * scale
@@ -759,7 +761,9 @@ class Reading:
                 made = s.choose(y >= s.real(0), -floor(-y), floor(y))
             case _:
                 made = s.choose(y >= s.real(0), floor(y), -floor(-y))
-        return z3.simplify(made / scale)
+        result = z3.simplify(made / scale)
+        self.axioms += s.rising((f, decimals, rounding), value, result)
+        return result
 
     def _published(
         self, decision: Decision, asked: tuple[Asked, ...], here: tuple[Cond, ...], rest: tuple[Rest, Asked] | None
@@ -946,12 +950,6 @@ def _emptied(term: Term) -> Term:
     if isinstance(term, Items):
         return Items(term.items, term.rest, True)
     return Rec(term.fields, True) if isinstance(term, Rec) else NULL
-
-
-def _sought_key(term: Term) -> str:
-    if isinstance(term, Scalar) and term.value is not None and z3.is_int_value(term.value):
-        return str(term.value.as_long())
-    return f"x{term}"
 
 
 def _constant_offset(book: Book) -> int | None:

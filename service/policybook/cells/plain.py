@@ -55,6 +55,11 @@ class Plain:
         """Return the derived values by their plain formulas."""
         return {f: self._derived[name] for name, f in self._values.items() if not isinstance(f, Const | Ref)}
 
+    @property
+    def large(self) -> dict[str, Formula]:
+        """The values that stay names, by name, otherwise plain."""
+        return self._large
+
     def of(self, f: Formula) -> Formula:
         """Make one formula plain."""
         match f:
@@ -72,7 +77,7 @@ class Plain:
                     return self.of(then if test.value is True else otherwise)
                 return Choose(test, self.of(then), self.of(otherwise), kind)
             case _:
-                return self._computed(_rebuilt(f, tuple(self.of(c) for c in children(f))))
+                return self._computed(rebuilt(f, tuple(self.of(c) for c in children(f))))
 
     def _figure(self, name: str) -> Value:
         parameter = self.book.parameter_by_name.get(name)
@@ -125,7 +130,8 @@ def _fits(f: Formula, limit: int) -> bool:
     return True
 
 
-def _rebuilt(f: Formula, parts: tuple[Formula, ...]) -> Formula:
+def rebuilt(f: Formula, parts: tuple[Formula, ...]) -> Formula:
+    """Return a formula with other parts; itself where they are the same."""
     if all(a is b for a, b in zip(parts, children(f), strict=True)):
         return f
     match f:
