@@ -1,4 +1,7 @@
-"""The books of rules/: free of findings, every case of rules/tests/ passes, every row is visited, every threshold from both sides."""
+"""The books of rules/: free of findings, every row is visited, every threshold from both sides.
+
+That every case of rules/tests/ passes is tested by the cases themselves: policybook's own pytest plugin makes a test of each.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,15 @@ from pathlib import Path
 import pytest
 
 from policybook.cli.books import now, open_desk, read_books
-from policybook.diagnostics import Report
 from policybook.trials.case import Case
 from policybook.trials.coverage import Coverage, DecisionCoverage
-from policybook.trials.read import case_files, read_cases, read_text
+from policybook.trials.read import case_files
 from policybook.trials.run import Ask, Result, asker, run_case
+from policybook.trials.session import read_tables
 
 RULES = Path(__file__).resolve().parent.parent.parent / "rules"
 READ = read_books([RULES])
 TABLES = case_files([RULES / "tests"])
-
-
-@cache
-def table(path: Path) -> tuple[tuple[Case, ...], Report]:
-    source, report = read_text(path)
-    if source is None:
-        return (), report
-    file, found = read_cases(source, READ.books, known_bad=[f.path.stem for f in READ.files if f.book is None])
-    return (file.cases if file else ()), report + found
 
 
 @cache
@@ -42,9 +36,9 @@ def result(case_id: tuple[str, str]) -> Result:
 
 
 def cases() -> Iterator[tuple[tuple[str, str], Case]]:
-    for path in TABLES:
-        for case in table(path)[0]:
-            yield (f"{path.name}", f"{case.decision}/{case.id}"), case
+    for path, of_file in read_tables(TABLES, READ.books).cases.items():
+        for case in of_file:
+            yield (path, f"{case.decision}/{case.id}"), case
 
 
 CASES = dict(cases())
@@ -59,20 +53,6 @@ def test_there_are_books_and_tables() -> None:
 @pytest.mark.parametrize("file", READ.files, ids=lambda f: f.path.name)
 def test_a_book_is_free_of_findings(file: object) -> None:
     assert not file.report.findings, file.report.render(READ.sources)  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("path", TABLES, ids=lambda p: p.name)
-def test_a_table_is_free_of_findings(path: Path) -> None:
-    cases_read, report = table(path)
-    assert report.ok, report.render({})
-    assert cases_read
-
-
-@pytest.mark.parametrize("case_id", CASES, ids="::".join)
-def test_case(case_id: tuple[str, str]) -> None:
-    got = result(case_id)
-    if not got.passed:
-        pytest.fail("\n".join((str(got.case.span), *got.lines())), pytrace=False)
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,3 +185,52 @@ def test_the_demo_tells_an_answer_that_is_not_as_expected(tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60)
     assert done.returncode == 1, done.stderr
     assert "✗ fee: expected 1.00 CNY, got 0.50 CNY" in done.stdout
+
+
+def test_watching_runs_again_after_a_change_and_survives_a_broken_book(tmp_path: Path) -> None:
+    shutil.copytree(HERE / "books", tmp_path / "books")
+    book = tmp_path / "books" / "library.yaml"
+    text = book.read_text()
+    command = [sys.executable, "-u", "-m", "policybook", "test", "books", "--watch"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
+    assert process.stdout
+
+    def until(wanted: str) -> str:
+        seen: list[str] = []
+        for line in process.stdout or ():
+            seen.append(line)
+            if wanted in line:
+                return "".join(seen)
+        pytest.fail(f"it ended:\n{''.join(seen)}")
+
+    try:
+        assert "15 passed, 0 failed" in until("watching 3 files; Ctrl-C ends")
+        book.write_text(
+            text.replace(
+                "daily_fee: {title: {en: Fee of a late day, zh: 逾期日费}, type: money, value: 0.50", "daily_fee: {type: money, value: 0.40"
+            )
+        )
+        seen = until("watching")
+        assert "library.yaml" in seen.splitlines()[0]
+        assert "fee: expected" in seen
+        book.write_text("policy: library\n")
+        assert "error[PB" in until("watching")
+        book.write_text(text)
+        assert "15 passed, 0 failed" in until("watching")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert "Traceback" not in process.stdout.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_reports_are_written(tmp_path: Path) -> None:
+    html, data = tmp_path / "report.html", tmp_path / "report.json"
+    done = run("test", "failing", "--lang", "zh", "--html", str(html), "--json", str(data))
+    assert done.returncode == 1
+    assert '<html lang="zh-Hans">' in html.read_text(encoding="utf-8")
+    report = json.loads(data.read_text(encoding="utf-8"))
+    assert (report["summary"]["cases"], report["summary"]["failed"]) == (7, 6)
+    assert "应为" in done.stdout
