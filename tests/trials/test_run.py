@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from policybook.store.versions import Store
 from policybook.trials.case import Case
 from policybook.trials.coverage import Coverage, RowId
 from policybook.trials.junit import junit_xml
-from policybook.trials.read import read_cases
+from policybook.trials.read import decoded, read_cases, read_workbook
 from policybook.trials.run import Result, asker, run_case, run_cases, same
+from policybook.trials.write import Form, write_cases
+from policybook.trials.written import WrittenCase
 
 NOW = datetime(2026, 5, 4, 4, 0, tzinfo=UTC)
 BOOK = Path(__file__).parent.parent / "cli" / "books" / "library.yaml"
@@ -144,6 +146,25 @@ def test_a_difference_can_be_read(body: str, wanted: list[str], book: Book, desk
     result = run(body, book, desk)
     assert not result.passed
     assert list(result.lines()) == wanted
+
+
+@pytest.mark.parametrize("form", Form)
+def test_rows_that_must_not_match_reach_into_required_decisions(form: Form, book: Book, desk: Desk) -> None:
+    facts = {"reader": "adult", "days_out": Fraction(16), "damages": ({"kind": "stain", "pages": Fraction(1)},)}
+    written = [
+        WrittenCase(id=f"not-{row}", decision="bill", as_of=date(2026, 5, 4), given=facts, not_rows=(row,))
+        # Of the decision itself, of one that it requires, and of a table over a list; of each one that matched and one that did not.
+        for row in ("bill-fee", "late", "in-time", "stained", "torn")
+    ]
+    name, data = f"library.bill.{form.value}", write_cases(written, book, "bill", form)
+    if form is Form.XLSX:
+        file, report = read_workbook(data, name, {book.name: book})
+    else:
+        file, report = read_cases(Source(name, decoded(data)), {book.name: book})
+    assert file, report.render({})
+    results = [run_case(c, asker(desk), book) for c in file.cases]
+    assert [r.case.id for r in results if not r.passed] == ["not-bill-fee", "not-late", "not-stained"]
+    assert str(results[1].differences[0]) == "not_rows: expected `late` not to match, got it matched"
 
 
 def test_sentences_come_in_chinese_too(book: Book, desk: Desk) -> None:
