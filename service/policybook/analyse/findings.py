@@ -39,20 +39,25 @@ def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFA
     began = time.thread_time()
     out: dict[tuple[object, ...], Finding] = {}
     for decision in book.decisions:
-        seen: set[int] = set()
+        seen: dict[int, bool] = {}
         needless = dict.fromkeys(range(len(decision.accepts)))
         for era in range(len(book.change_dates) + 1):
             grid = the_judge.program.grid(decision.name, era)
             if id(grid) in seen:
+                if seen[id(grid)]:
+                    the_judge.without_conflict.add((decision.name, era))
                 continue
-            seen.add(id(grid))
+            same = id(grid)
             if any(a.cells for a in decision.accepts):
                 grid = Grid.of(book, decision, era, also=[a.cells for a in decision.accepts])
             left = None if limits.all_seconds is None else limits.all_seconds - (time.thread_time() - began)
             seconds = min((s for s in (limits.seconds, left) if s is not None), default=None)
             table = _Table(grid, the_judge, replace(limits, seconds=seconds))
-            for finding in table.findings():
-                out.setdefault((finding.code, finding.message, finding.span), finding)
+            found = list(table.findings())
+            out.update({(f.code, f.message, f.span): f for f in found if (f.code, f.message, f.span) not in out})
+            seen[same] = not any(f.code in (Code.CONFLICT, Code.UNDECIDED, Code.PARTIAL) for f in found)
+            if seen[same]:
+                the_judge.without_conflict.add((decision.name, era))
             for used in table.used:
                 needless.pop(used, None)
         for index in needless:

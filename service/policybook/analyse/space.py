@@ -25,10 +25,27 @@ from policybook.decide.chain import Decider, Verdict
 from policybook.engine.program import Program
 from policybook.errors import ConflictError, PolicybookError
 from policybook.model.answer import TraceLevel
-from policybook.model.book import Book, Decision
-from policybook.model.formula import Arith, Call, Choose, Compare, Const, Formula, Get, ListOf, Logic, Member, Not, Ref, Role, refs
+from policybook.model.book import Book, Decision, HitPolicy
+from policybook.model.formula import (
+    Arith,
+    Call,
+    Choose,
+    Compare,
+    Const,
+    Formula,
+    Get,
+    ListOf,
+    Logic,
+    Member,
+    Not,
+    Ref,
+    Role,
+    children,
+    refs,
+    test_formulas,
+)
+from policybook.model.functions import NEEDS_CALENDAR
 from policybook.model.kinds import Base
-
 
 # Functions that give null only for null.
 _NULL_FROM_NULL = frozenset(
@@ -48,6 +65,8 @@ class Judge:
         self.book = book
         self.program = program or Program.of(book)
         self.decider = Decider(book, self.program)
+        # (decision, era) of the `unique` and `any` tables whose rows are proved not to conflict.
+        self.without_conflict: set[tuple[str, int]] = set()
 
     def decide(self, decision: Decision, asking: Asking, level: TraceLevel = TraceLevel.MATCHED) -> Verdict | PolicybookError:
         """Decide; a refusal is returned, not raised."""
@@ -93,6 +112,7 @@ class Space:
         self.book = grid.book
         self.decision = grid.decision
         self._by_day: dict[date, Inquiry] = {}
+        self._known: dict[Box, bool | None] = {}
         self.domain: Box = tuple(self._allowed(a) for a in grid.axes)
 
     @property
@@ -234,28 +254,87 @@ class Space:
     @cached_property
     def _loners(self) -> frozenset[int]:
         """The axes that hang together with no other: any of their codes can go with anything on the others."""
-        names = [self._roots(a) for a in self.grid.axes]
-        out = set()
-        for i, axis in enumerate(self.grid.axes):
-            plain = all(isinstance(a.formula, Ref) and a.formula.role is Role.INPUT for a in axis.atoms)
-            member = isinstance(axis, TruthAxis) and _is_membership(axis.atom.formula)
-            alone = all(not (names[i] & other) for j, other in enumerate(names) if j != i)
-            if (plain and alone and (axis.variable is not None or len(axis.atoms) == 1)) or (member and alone):
-                out.add(i)
-        return frozenset(out)
+        return frozenset(part[0] for part in self._parts if len(part) == 1 and self._is_free(self.grid.axes[part[0]]))
 
-    @staticmethod
-    def _roots(axis: Axis) -> frozenset[str]:
-        return frozenset(r.name for a in axis.atoms for r in refs(a.formula))
+    def _is_free(self, axis: Axis) -> bool:
+        """Tell that each code of an axis within the domain surely occurs."""
+        if isinstance(axis, TruthAxis) and _is_membership(axis.atom.formula):
+            return True
+        return all(_is_stated(a.formula) for a in axis.atoms) and (axis.variable is not None or len(axis.atoms) == 1)
 
     @cached_property
-    def needs_upstream(self) -> bool:
-        """Whether other decisions are asked first: one of them may refuse a request."""
-        return bool(self.decision.uses.decisions)
+    def _parts(self) -> tuple[tuple[int, ...], ...]:
+        """The axes in groups: those of different groups rest on different inputs."""
+        names = [self._roots(a) for a in self.grid.axes]
+        groups: list[tuple[set[str], list[int]]] = []
+        for i, own in enumerate(names):
+            joined, members = set(own), [i]
+            apart = []
+            for roots, others in groups:
+                if roots & joined:
+                    joined |= roots
+                    members = others + members
+                else:
+                    apart.append((roots, others))
+            groups = [*apart, (joined, members)]
+        return tuple(tuple(sorted(members)) for _, members in groups)
+
+    def _roots(self, axis: Axis) -> frozenset[str]:
+        """Return the inputs that an axis rests on, through required decisions and values too."""
+        out: set[str] = set()
+        for atom in axis.atoms:
+            out |= self._roots_of(atom.formula)
+        return frozenset(out)
+
+    def _roots_of(self, f: Formula) -> set[str]:
+        each = self.decision.for_each
+        if each is not None and isinstance(f, Get) and isinstance(f.source, Ref) and f.source.role is Role.ITEM and self._has_own_items:
+            return {f"{f.source.name}.{f.field}"}
+        out: set[str] = set()
+        for ref in refs(f):
+            match ref.role:
+                case Role.OUTPUT:
+                    required = self.book.decision_by_name[ref.name.partition(".")[0]]
+                    out |= {*required.uses.inputs, "as_of"}
+                case Role.VALUE:
+                    out |= self._roots_of(self.book.value_by_name[ref.name].formula) if ref.name in self.book.value_by_name else {""}
+                case Role.ITEM:
+                    out |= {ref.name, *(self._roots_of(each.source) if each is not None else ())}
+                case Role.BUILT_IN:
+                    out.add("as_of")
+                case _:
+                    out.add(ref.name)
+        return out
+
+    @cached_property
+    def _has_own_items(self) -> bool:
+        """Whether the elements of the table's list are a request's own, and no test looks at the list as a whole."""
+        each = self.decision.for_each
+        if each is None or not isinstance(each.source, Ref) or each.source.role is not Role.INPUT:
+            return False
+        formulas = [a.formula for a in self.grid.atoms]
+        whole_item = any(isinstance(f, Ref) and f.role is Role.ITEM for f in formulas)
+        inner = [r for f in formulas if not (isinstance(f, Get) and isinstance(f.source, Ref)) for r in refs(f)]
+        return not whole_item and all(r.name not in (each.item, each.source.name) for r in inner)
+
+    @cached_property
+    def is_never_refused(self) -> bool:
+        """Whether no request with sound facts is refused before or by this table: then groups of axes do not bear on each other."""
+        book = self.book
+        tables = [book.decision_by_name[n] for n in self.decision.uses.decisions]
+        conflicting = (HitPolicy.UNIQUE, HitPolicy.ANY)
+        if any(d.hit_policy in conflicting and (d.name, self.grid.era) not in self.judge.without_conflict for d in tables):
+            return False
+        plain = self.grid.plain
+        values = [book.value_by_name[v].formula for v in self.decision.uses.values]
+        cells = [f for d in (*tables, self.decision) for r in d.rows for x in r.cells for f in (x.subject, *test_formulas(x.test))]
+        own = [v.formula for d in (*tables, self.decision) for v in d.values]
+        outputs = [o.formula for d in tables for r in d.all_rows for o in r.outputs]
+        return not any(_may_be_refused(plain.of(f)) for f in (*values, *cells, *own, *outputs))
 
     def is_plain(self, box: Box) -> bool:
         """Tell that a box can surely occur: it limits only axes that hang together with nothing."""
-        if self.needs_upstream or self.decision.for_each is not None or self.decision.uses_directly.values:
+        if not self.is_never_refused or self.decision.for_each is not None:
             return False
         return all(i in self._loners or mine == self.domain[i] for i, mine in enumerate(box))
 
@@ -268,6 +347,28 @@ class Space:
         if self.is_plain(box):
             return True
 
+        if not self.is_never_refused:
+            return self._ask(box)
+        # Groups of axes rest on different inputs: the box occurs when each group's part of it does.
+        unknown = False
+        for part in self._parts:
+            if all(box[i] == self.domain[i] for i in part) or (part[0] in self._loners and self.decision.for_each is None):
+                continue
+            verdict = self._ask(tuple(mine if i in part else self.domain[i] for i, mine in enumerate(box)))
+            if verdict is False:
+                return False
+            unknown |= verdict is None
+        if self.decision.for_each is not None and not unknown:
+            unknown = not self._ask(self.domain)
+        return None if unknown else True
+
+    def _ask(self, box: Box) -> bool | None:
+        known = self._known.get(box)
+        if known is None and box not in self._known:
+            known = self._known[box] = self._asked(box)
+        return known
+
+    def _asked(self, box: Box) -> bool | None:
         def ask(inquiry: Inquiry, view: _View) -> bool | None:
             return inquiry.possible(self.condition(inquiry, view, box))
 
@@ -338,7 +439,7 @@ class Space:
         reading = inquiry.lead
         parts: list[Cond] = [view.here]
         for i, (axis, ranges) in enumerate(zip(self.grid.axes, box, strict=True)):
-            if ranges != self.domain[i] or i not in self._loners:
+            if ranges != self.domain[i]:
                 parts.append(axis_condition(reading, axis, ranges, view.scope))
         if also is not None:
             table = reading.asked_without_axiom(self.decision)
@@ -397,6 +498,27 @@ def _ordered_condition(reading: Reading, axis: OrderedAxis, ranges: Ranges, scop
                 within.append(total <= s.real(high) if last % 2 else total < s.real(high))
             parts.append(s.all(*within))
     return s.any(*parts)
+
+
+def _may_be_refused(f: Formula) -> bool:
+    """Tell whether computing a plain formula can refuse a request whose days and lengths are of this age."""
+    match f:
+        case Arith("/", _, right, _) if not (isinstance(right, Const) and right.value):
+            return True
+        case Call(name, arguments, _) if name in NEEDS_CALENDAR or name == "modulo" or (name == "date" and len(arguments) > 1):
+            return True
+        case Ref(_, Role.VALUE, _):
+            # A value that stayed a name: it may hold anything.
+            return True
+        case _:
+            return any(_may_be_refused(part) for part in children(f))
+
+
+def _is_stated(f: Formula) -> bool:
+    """Tell whether a request states a value directly."""
+    if isinstance(f, Get):
+        return isinstance(f.source, Ref) and f.source.role is Role.ITEM
+    return isinstance(f, Ref) and f.role is Role.INPUT
 
 
 def _is_membership(f: object) -> bool:

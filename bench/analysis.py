@@ -1,0 +1,137 @@
+"""How long the analysis of tables takes: overlaps and gaps of large generated tables, and of the project's own books.
+
+    python bench/analysis.py [--quick]
+
+The tables are made as in the published work on decision tables (a space cut into as many boxes as there are rows, some rows then
+widened so that they overlap and some taken out so that gaps are left); figures are seconds of processor time of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from policybook.analyse.findings import table_findings
+from policybook.analyse.limits import Limits
+from policybook.analyse.space import Judge
+from policybook.check.book import check_source
+from policybook.diagnostics import Code
+from policybook.model.book import Book
+from policybook.source import Source
+from policybook.store.reload import read_books
+
+ROWS = (500, 1_000, 1_500)
+COLUMNS = (3, 5, 7)
+TOP = 10_000
+RULES = Path(__file__).resolve().parent.parent / "rules"
+
+
+def cut_space(random: Random, rows: int, columns: int) -> list[list[tuple[int, int]]]:
+    """Return boxes `[low..high)` that together are the whole space, each cut in two at a random place until there are enough."""
+    boxes = [[(0, TOP)] * columns]
+    while len(boxes) < rows:
+        index = random.randrange(len(boxes))
+        axis = random.randrange(columns)
+        low, high = boxes[index][axis]
+        if high - low < 4:
+            continue
+        middle = random.randrange(low + 1, high)
+        other = list(boxes[index])
+        boxes[index][axis], other[axis] = (low, middle), (middle, high)
+        boxes.append(other)
+    return boxes
+
+
+def table_text(rows: int, columns: int, seed: int = 1, policy: str = "unique", *, faults: int = 5) -> str:
+    """Return a book with one table; `faults` per cent of its rows overlap others, as many are missing."""
+    random = Random(seed)
+    boxes = cut_space(random, rows + rows * faults // 100, columns)
+    random.shuffle(boxes)
+    boxes = boxes[:rows]
+    for box in random.sample(boxes, rows * faults // 100):
+        axis = random.randrange(columns)
+        low, high = box[axis]
+        box[axis] = (max(0, low - random.randrange(1, 200)), high)
+    inputs = "".join(f"  c{i}: {{type: integer, min: 0, max: {TOP - 1}}}\n" for i in range(columns))
+    lines = []
+    for n, box in enumerate(boxes):
+        when = ", ".join(f'c{i}: "[{low}..{high})"' for i, (low, high) in enumerate(box) if (low, high) != (0, TOP))
+        lines.append(f"      - {{id: r{n}, set_by: company, when: {{{when}}}, then: {{o: {random.choice('xyz')}}}}}\n")
+    return (
+        f"policy: t\ntitle: {{en: T, zh: T}}\ninputs:\n{inputs}decisions:\n  d:\n    hit_policy: {policy}\n"
+        f"    outputs: {{o: {{type: enum, values: [x, y, z]}}}}\n    rules:\n{''.join(lines)}"
+    )
+
+
+def book_of(text: str) -> Book:
+    book, report = check_source(Source("t.yaml", text))
+    if book is None:
+        raise SystemExit(report.render({}))
+    return book
+
+
+def timed(do: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = do()
+    return time.process_time() - start, result
+
+
+def large_tables(console: Console, *, quick: bool) -> None:
+    """Overlaps and gaps of generated tables."""
+    table = Table("rows", "columns", "pieces of gaps", "pairs that overlap", "CPU s", title="overlaps and gaps, all of them")
+    for rows in ROWS[-1:] if quick else ROWS:
+        for columns in COLUMNS:
+            book = book_of(table_text(rows, columns))
+            judge = Judge(book)
+            judge.program.grid("d", 0)
+            seconds, found = timed(lambda book=book, judge=judge: table_findings(book, judge, Limits(seconds=None, steps=5_000_000)))
+            gaps = _counted(found, Code.GAP, Code.BOUNDARY_LEFT_OUT)
+            pairs = _counted(found, Code.CONFLICT)
+            partial = any(f.code is Code.PARTIAL for f in found)
+            table.add_row(str(rows), str(columns), f"{gaps:,}", f"{pairs:,}", f"{seconds:.2f}" + (" (in part)" if partial else ""))
+    console.print(table)
+
+
+def _counted(found: tuple[Any, ...], *codes: Code) -> int:
+    """Count the findings told and those only counted."""
+    total = 0
+    for f in found:
+        if f.code in codes:
+            more = [int(w.replace(",", "")) for w in f.message.split() if w.replace(",", "").isdigit() and "further" in f.message]
+            total += more[0] if more else 1
+    return total
+
+
+def own_books(console: Console) -> None:
+    """The analysis of the project's own books."""
+    books = read_books([RULES]).books
+    table = Table("book", "CPU s", title="analysis of the books")
+    total = 0.0
+    for book in books:
+        judge = Judge(book)
+        judge.program.check()
+        seconds, _ = timed(lambda book=book, judge=judge: table_findings(book, judge))
+        total += seconds
+        table.add_row(book.name, f"{seconds:.2f}")
+    table.add_row("all", f"{total:.2f}")
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="the largest tables only")
+    options = parser.parse_args()
+    console = Console()
+    large_tables(console, quick=options.quick)
+    own_books(console)
+
+
+if __name__ == "__main__":
+    main()
