@@ -143,7 +143,7 @@ def _round(r: Reading, f: Call, arguments: list[Term]) -> Term | None:
     decimals = f.arguments[1]
     if not isinstance(x, Scalar) or not isinstance(decimals, Const) or not isinstance(decimals.value, Fraction):
         return None
-    return NULL if x.value is None else Scalar(r.rounded(x.value, int(decimals.value), "half_up"), x.null)
+    return NULL if x.value is None else Scalar(r.rounded(f, x.value, int(decimals.value), "half_up"), x.null)
 
 
 def _modulo(r: Reading, f: Call, arguments: list[Term]) -> Term | None:

@@ -134,15 +134,16 @@ class Inquiry:
         self._refresh()
         return self._search(condition, None, nice=False)[0] is False
 
-    def find(self, condition: Cond, accept: Accept) -> Found:
+    def find(self, condition: Cond, accept: Accept, *, nice: bool = True) -> Found:
         """Find a request for which a condition holds.
 
         Args:
             accept: tries the request on the real thing
+            nice: look for one that a person can picture, too
         """
         if isinstance(condition, bool) and not condition:
             return IMPOSSIBLE
-        verdict, asking = self._ask(condition, accept, nice=True)
+        verdict, asking = self._ask(condition, accept, nice=nice)
         if asking is not None:
             return asking
         if verdict is False:

@@ -53,7 +53,7 @@ class Months:
         known = _known(month)
         if known is not None and _FIRST <= known <= _LAST + 1:
             return s.real(_real_start(int(known)))
-        key = str(month)
+        key = s.key(month)
         found = self._starts.get(key)
         if found is None:
             if not self._starts:
@@ -75,10 +75,11 @@ class Months:
         if known is not None and 1 <= known <= dt.date.max.toordinal():
             real = dt.date.fromordinal(int(known))
             return z3.IntVal(real.year * 12 + real.month - 1, s.ctx)
-        key = str(day)
+        key = s.key(day)
         found = self._of_day.get(key)
         if found is None:
-            found = self._of_day[key] = z3.Int(s.fresh("month"), s.ctx)
+            # Of one day there is one month, also in another reading.
+            found = self._of_day[key] = z3.Int(f"month of {key}", s.ctx)
             low, high = dt.date(1, 1, 1).toordinal(), dt.date(9999, 11, 30).toordinal()
             inside = s.all(day >= s.real(low), day <= s.real(high))
             begins, ends = self.start(found), self.start(found + 1)

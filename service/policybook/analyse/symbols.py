@@ -75,6 +75,8 @@ class Solver:
         self._known_words: set[int] = set()
         self._numbers: dict[Fraction | int, Expr] = {}
         self._names = 0
+        self._kept: dict[int, Expr] = {}
+        self._rising: dict[object, list[tuple[Expr, Expr]]] = {}
         self.true = z3.BoolVal(True, self.ctx)
         self.false = z3.BoolVal(False, self.ctx)
 
@@ -127,7 +129,44 @@ class Solver:
             return self.any(self.all(condition, a), self.all(self.no(condition), b))
         return z3.If(condition, a, b)
 
+    # Names
+
+    def key(self, expr: Expr) -> str:
+        """Return a name of a term: the same for the same term, and no other term has it (printed terms are cut short)."""
+        if isinstance(expr, bool) or z3.is_int_value(expr) or z3.is_rational_value(expr):
+            return str(expr)
+        # Z3 numbers its terms, and uses the number of one that is gone again.
+        self._kept.setdefault(expr.get_id(), expr)
+        return f"#{expr.get_id()}"
+
+    def name_of(self, term: Term) -> str:
+        """Return a name of a value, as `key` does."""
+        if term.null is True:
+            return "null"
+        null = "" if term.null is False else f" or null {self.key(term.null)}"
+        match term:
+            case Scalar(value, _):
+                return ("null" if value is None else self.key(value)) + null
+            case Rec(fields, _):
+                return f"{{{', '.join(f'{k} {self.name_of(v)}' for k, v in fields.items())}}}{null}"
+            case Items(items, rest, _):
+                held = ", ".join(f"{self.key(here)} {self.name_of(t)}" for here, t in items)
+                return f"[{held}, {rest.name if rest else ''}]{null}"
+
     # Values
+
+    def rising(self, function: object, x: Expr, y: Expr) -> list[Cond]:
+        """Note a value of a function that never falls; return what that says beside those noted before.
+
+        It follows from what the function is, but is hard to see where whole numbers come in.
+        """
+        others = self._rising.setdefault(function, [])
+        for a, b in others:
+            if x.eq(a):
+                return [] if y.eq(b) else [y == b]
+        out = [c for a, b in others for c in (self.implies(x <= a, y <= b), self.implies(a <= x, b <= y))]
+        others.append((x, y))
+        return out
 
     def fresh(self, name: str) -> str:
         self._names += 1
@@ -272,7 +311,7 @@ class Solver:
         known = self.any(*(self.all(here, self.equal(t, sought)) for here, t in items.items))
         if items.rest is None:
             return known
-        return self.any(known, z3.Bool(f"{items.rest.name} holds {_key(sought)}", self.ctx))
+        return self.any(known, z3.Bool(f"{items.rest.name} holds {self.name_of(sought)}", self.ctx))
 
     # From a model
 
@@ -298,9 +337,3 @@ class Solver:
 def nothing(kind: Kind) -> Term:
     """Return null of a kind."""
     return Items((), None, True) if kind.base is Base.LIST else NULL
-
-
-def _key(term: Term) -> str:
-    if isinstance(term, Scalar):
-        return str(term.value) if term.value is not None else "null"
-    return str(term)

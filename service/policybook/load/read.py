@@ -505,7 +505,7 @@ class Reader:
             where=self.cells(found.get("where"), f"{what}.where", alternatives=True),
             in_force=self.words_list(found.get("in_force"), f"{what}.in_force"),
             exactly=self.count(found.get("exactly"), f"{what}.exactly", 1000),
-            keys=tuple(key for key, _ in node.entries if key.text in keys.INVARIANT) if isinstance(node, Mapping) else (),
+            keys=tuple(sorted((key for key, _ in node.entries if key.text in found), key=_text)) if isinstance(node, Mapping) else (),
         )
 
     def ranks(self, node: Node | None, what: str) -> tuple[tuple[Scalar, ...], ...]:
@@ -552,6 +552,10 @@ class Reader:
             decisions=tuple(self.decision(k, v) for k, v in self.entries(found.get("decisions"), "decisions")),
             span=tree.span,
         )
+
+
+def _text(word: Scalar) -> str:
+    return word.text
 
 
 def _key_help(key: Scalar, value: Node, allowed: Keys[str, keys.Key]) -> str:
