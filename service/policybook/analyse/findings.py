@@ -434,7 +434,7 @@ class _Table:
 
     def _proposal(self, box: Box) -> str:
         """Write the row that is missing; what it answers is for a person to say, and the first choice stands there."""
-        tests = tests_of(self.axes, box, self.space.domain)
+        tests = tests_of(self.axes, box, self.space.domain, self.space.may_be_null)
         if tests is None:
             return ""
         when = ", ".join(f"{key}: {test}" for key, test in tests.items())

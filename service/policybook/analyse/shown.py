@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from policybook.cells.grid import Grid
 from policybook.cells.linear import linear, value_of
 from policybook.cells.words import formula_text, value_text
 from policybook.model.book import Book, DerivedValue
-from policybook.model.formula import Const, Member, Ref, Role
+from policybook.model.formula import Const, Formula, Member, Ref, Role
 from policybook.model.kinds import NUMBER, Base, Kind
 from policybook.values import Value, decimal_text
 
@@ -100,9 +100,11 @@ def request_text(asking: Asking, book: Book) -> str:
 # ---------------------------------------------------------------- tests, as one writes them
 
 
-def tests_of(axes: tuple[Axis, ...], box: Box, domain: Box) -> dict[str, str] | None:
+def tests_of(axes: tuple[Axis, ...], box: Box, domain: Box, may_be_null: Callable[[Formula], bool]) -> dict[str, str] | None:
     """Return key -> test of a row that matches a box, as they stand in YAML, with quotes where it needs them.
 
+    Args:
+        may_be_null: tells of a part of a sum
     Returns:
         None when one row cannot say it: two sums of one name are limited, and not one from below and one from above
     """
@@ -115,7 +117,10 @@ def tests_of(axes: tuple[Axis, ...], box: Box, domain: Box) -> dict[str, str] | 
         if isinstance(axis, OrderedAxis):
             with_null = c.contains(ranges, axis.null_code)
             key, some = _spans(axis, shown)
-            if axis.variable is None and with_null and c.contains(everything, axis.null_code):
+            nullable = [a.name for a in axis.atoms if may_be_null(a.formula)]
+            if axis.variable is None and with_null and nullable != [key]:
+                if not some:
+                    return None
                 # A sum is null when any part is: only `not(...)` lets it pass.
                 others = c.complement(c.union(shown, ((axis.null_code, axis.null_code),)), axis.size)
                 test = f"not({', '.join(_interval(s) for s in _spans(axis, others)[1])})"

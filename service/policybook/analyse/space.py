@@ -156,7 +156,7 @@ class Space:
         top = axis.size - 1
         null = axis.null_code
         allowed: Ranges = ((0, top),)
-        nullable = any(self._may_be_null(a.formula) for a in axis.atoms)
+        nullable = any(self.may_be_null(a.formula) for a in axis.atoms)
         if null is not None and not nullable:
             allowed = c.intersection(allowed, c.complement(((null, null),), axis.size))
         if isinstance(axis, PresenceAxis) and not nullable:
@@ -176,7 +176,8 @@ class Space:
                 allowed = c.intersection(allowed, c.of([*codes_given, *([axis.null_code] if nullable else [])]))
         return allowed
 
-    def _may_be_null(self, f: Formula) -> bool:
+    def may_be_null(self, f: Formula) -> bool:
+        """Tell whether a plain formula can be null, as far as its parts say."""
         match f:
             case Ref(name, Role.INPUT, _):
                 return self.book.input_by_name[name].optional
@@ -186,19 +187,21 @@ class Space:
                 declared = item.kind.field_named(name)
                 return declared is None or declared.optional
             case Ref(_, Role.ITEM, _):
-                return True
+                # A request's lists hold no null; what a decision gives may.
+                each = self.decision.for_each
+                return not (each is not None and isinstance(each.source, Ref) and each.source.role is Role.INPUT)
             case Const(value, _):
                 return value is None
             case Member() | Compare() | Logic() | Not() | ListOf():
                 return False
             case Arith(_, left, right, _):
-                return self._may_be_null(left) or self._may_be_null(right)
+                return self.may_be_null(left) or self.may_be_null(right)
             case Choose(_, then, otherwise, _):
-                return self._may_be_null(then) or self._may_be_null(otherwise)
+                return self.may_be_null(then) or self.may_be_null(otherwise)
             case Call("coalesce", arguments, _):
-                return all(self._may_be_null(a) for a in arguments)
+                return all(self.may_be_null(a) for a in arguments)
             case Call(name, arguments, _) if name in _NULL_FROM_NULL:
-                return any(self._may_be_null(a) for a in arguments)
+                return any(self.may_be_null(a) for a in arguments)
             case Ref(name, Role.OUTPUT, _):
                 return self._output_may_be_null(name)
             case _:
@@ -212,7 +215,7 @@ class Space:
         if decision.aggregation is not None or decision.default is None:
             return True
         entries = [o for row in decision.all_rows for o in row.outputs if o.name == output]
-        return any(self._may_be_null(o.formula) for o in entries)
+        return any(self.may_be_null(o.formula) for o in entries)
 
     def _outputs_of(self, axis: DiscreteAxis) -> frozenset[str] | None:
         """Return the words that another decision can answer, where all of its rows say one."""

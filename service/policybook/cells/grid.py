@@ -220,8 +220,8 @@ class _Builder:
         self.named: dict[Formula, DerivedValue] = plain.named()
 
     def grid(self, also: Sequence[Sequence[BookCell]]) -> Grid:
-        further = [[self.cell_condition(cell.key, cell.subject, cell.test) for cell in cells] for cells in also]
         asked = [tuple(self.cell_condition(cell.key, cell.subject, cell.test) for cell in row.cells) for row in self.rows]
+        further = [[self.cell_condition(cell.key, cell.subject, cell.test) for cell in cells] for cells in also]
         # After the questions, so that the atoms stand in the order in which the tests name them.
         self.guard_ranges()
         for draft in self.drafts:
