@@ -88,6 +88,7 @@ class _Table:
         self.used: set[int] = set()
         self.name = f"{grid.book.name}.{grid.decision.name}"
         self.is_partial = False
+        self._answers: dict[int, bool | None] = {}
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -225,6 +226,9 @@ class _Table:
             if not boxes:
                 yield self._never(i, f"row `{row.id}` can never match: {self._outside(i)}"), i
                 continue
+            if self.decision.hit_policy is HitPolicy.FIRST and self.answers(i):
+                # It answers some request, hence matches one.
+                continue
             verdict = self.some_occurs(boxes)
             if verdict is False:
                 yield self._never(i, f"row `{row.id}` can never match: no request passes all of its tests at once"), i
@@ -269,7 +273,7 @@ class _Table:
         if self.decision.hit_policy is HitPolicy.FIRST:
             for i in range(1, len(self.grid.rows)):
                 if i not in dead:
-                    yield from self._shadowed(i, [p for p in self.made if p.row < i])
+                    yield from self._shadowed(i, [p for p in self.made if p.row < i], self.answers(i))
         elif self.decision.hit_policy is HitPolicy.PRIORITY:
             yield from self._outranked(dead)
         default = self.decision.default
@@ -287,12 +291,18 @@ class _Table:
                     help_text="it may stay as a net below later edits",
                 )
 
-    def _shadowed(self, row: int, earlier: Sequence[Piece]) -> Iterator[Finding]:
-        boxes = self.boxes_of(row)
-        left = self.open_boxes(boxes, earlier)
+    def answers(self, row: int) -> bool | None:
+        """Tell whether a row of a `first` table answers any request."""
+        if row not in self._answers:
+            left = self.open_boxes(self.boxes_of(row), [p for p in self.made if p.row < row])
+            self._answers[row] = None if self.is_partial else self.some_occurs(left)
+        return self._answers[row]
+
+    def _shadowed(self, row: int, earlier: Sequence[Piece], verdict: bool | None) -> Iterator[Finding]:
+        """Tell of a row that others always come before, given whether it answers any request."""
         if self.is_partial:
             return
-        verdict = self.some_occurs(left)
+        boxes = self.boxes_of(row)
         if verdict is None:
             yield self.undecided(f"row `{self.grid.rows[row].id}` ever answers before those above it", rows=(row,))
         if verdict is not False:
@@ -325,7 +335,8 @@ class _Table:
         for i in range(len(self.grid.rows)):
             if i not in dead:
                 better = [p for p in self.made if (ranks[p.row], p.row) < (ranks[i], i)]
-                yield from self._shadowed(i, better)
+                left = self.open_boxes(self.boxes_of(i), better)
+                yield from self._shadowed(i, better, None if self.is_partial else self.some_occurs(left))
 
     # Gaps
 
