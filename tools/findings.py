@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policybook.analyse.findings import table_findings
+from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
@@ -317,6 +318,24 @@ ENTRIES: dict[Code, Entry] = {
         "Take it out of `accepts`, so that the next such finding is seen.",
         (("    default: {", "    accepts:\n      - {finding: gap, reason: {en: Seldom., zh: 少见。}}\n    default: {"),),
     ),
+    Code.INVARIANT_REFUTED: Entry(
+        "The book says that something always holds of its answers ([invariants](language.md#invariants)), and here is a request, or are two,"
+        " for which it does not. Such a book is not served.",
+        "Mend the rows that are named; or the invariant, where the policy means it so.",
+        (
+            (
+                "    default: {",
+                "    invariants:\n"
+                "      - {id: larger-party-never-lower, output: approver, never: falls, as: heads, order: [nobody, department_head]}\n"
+                "    default: {",
+            ),
+        ),
+    ),
+    Code.INVARIANT_UNDECIDED: Entry(
+        "An invariant was neither proved nor refuted in the time allowed. The book is served.",
+        "Say it of fewer requests (`where`), or keep it as cases of a test table.",
+        told="Whether `floor(files / count(sharers))` never falls as `files` grows.",
+    ),
     Code.UNUSED: Entry(
         "An input, figure or value that no decision uses. A warning: the book is served all the same.",
         "Remove it, or use it.",
@@ -412,7 +431,7 @@ def _entry(code: Code, entry: Entry) -> list[str]:
         source = Source(NAME, changed)
         book, report = check_source(source)
         if book is not None:
-            report += Report.of(table_findings(book, limits=Limits(notes=True)))
+            report += Report.of([*table_findings(book, limits=Limits(notes=True)), *invariant_findings(book)])
         out += ["```text", _shown(code, report, source), "```"]
     elif entry.facts:
         out += ["```console no-run", f"$ policybook decide gifts.approval {entry.shown}", _shown(code, _refusal(entry.facts), None), "```"]

@@ -10,11 +10,11 @@ from datetime import date
 from policybook.analyse.growth import Grown
 from policybook.analyse.inquiry import Asking
 from policybook.analyse.settle import Answered
-from policybook.analyse.shown import as_of_text, facts_json, request_text
+from policybook.analyse.shown import as_of_text, facts_json, plain_json, request_text
 from policybook.cells.words import value_text
 from policybook.diagnostics import Code, Finding, Severity
 from policybook.model.book import Book, Decision, InForce, Invariant, Monotone, Within
-from policybook.model.kinds import Kind
+from policybook.model.kinds import Base, Kind
 from policybook.source import Span
 from policybook.values import Value
 
@@ -93,11 +93,18 @@ def _moved(book: Book, decision: Decision, claim: Monotone, breach: Breach) -> s
 
 
 def _from_to(before: Value, after: Value, kind: Kind, book: Book) -> str:
-    return f"from {value_text(before, kind, book.currency)} to {value_text(after, kind, book.currency)}"
+    return f"from {_value(before, kind, book)} to {_value(after, kind, book)}"
+
+
+def _value(value: Value, kind: Kind, book: Book) -> str:
+    """Write a value as in a book; records as in a request."""
+    if kind.base is Base.LIST and kind.element is not None and kind.element.base is Base.RECORD:
+        return json.dumps(plain_json(value, kind, book), ensure_ascii=False)
+    return value_text(value, kind, book.currency)
 
 
 def _answer(answered: Answered, kind: Kind, book: Book) -> str:
-    shown = value_text(answered.value, kind, book.currency) if answered.value is not None else "no answer"
+    shown = _value(answered.value, kind, book) if answered.value is not None else "no answer"
     return shown + _by(answered.rows)
 
 
@@ -110,12 +117,12 @@ def _by(rows: Sequence[str]) -> str:
 
 
 def _outside(book: Book, claim: Within, breach: Breach) -> str:
-    answered, asking = breach.before, breach.asking
-    if answered is None or asking is None:
+    answered = breach.before
+    if answered is None:
         return "a request breaks it"
     of_item = f" of element {answered.item}" if answered.item else ""
     value = _answer(answered, claim.output.kind, book)
-    return f"`{claim.output.name}`{of_item} is {value}, which `{claim.text}` does not allow; for example {request_text(asking, book)}"
+    return f"`{claim.output.name}`{of_item} is {value}, which `{claim.text}` does not allow"
 
 
 def _count(claim: InForce, breach: Breach) -> str:

@@ -33,6 +33,7 @@ class Pair(Inquiry):
     """Two readings of a book that share every input but one.
 
     Args:
+        claim: which input grows, and along what
         unrolled, as_of: as of `Reading`
     """
 
@@ -45,12 +46,14 @@ class Pair(Inquiry):
         name = claim.grows.name
         self.before = before.input(name)
         if claim.grows.kind.base is Base.LIST:
-            self.after, self.growth = _longer(before, claim.grows, self.before)
+            self.after, self.growth, more = _longer(before, claim.grows, self.before)
             after = Reading(book, era, solver, unrolled=unrolled, as_of=as_of, given={name: self.after})
         else:
             after = Reading(book, era, solver, unrolled=unrolled, as_of=as_of, renamed={name: f"{name}'"})
-            self.after = after.input(name)
+            more = self.after = after.input(name)
             self.growth = growth(before, claim.grows, claim.along, self.before, self.after)
+        # What only the other request states.
+        self._more = more
         super().__init__(solver, (before, after), needed, budget)
 
     @property
@@ -70,14 +73,13 @@ class Pair(Inquiry):
         return Grown(facts=asking.facts, as_of=asking.as_of, now=asking.now, exact=asking.exact, name=self.grows.name, value=value)
 
     def _wishes(self) -> list[Cond]:
-        wishes = super()._wishes()
-        if isinstance(self.after, Items):
-            return wishes
-        return [*wishes, *self._round_figures(self.after, self.grows.kind, f"{self.grows.name}'", plain_day(self.lead))]
+        kind = self.grows.kind
+        inner = kind.element if kind.base is Base.LIST and kind.element is not None else kind
+        return [*super()._wishes(), *self._round_figures(self._more, inner, f"{self.grows.name}'", plain_day(self.lead))]
 
 
-def _longer(reading: Reading, declared: Field, before: Term) -> tuple[Term, Cond]:
-    """Return a list with one more element, and what holds of the two."""
+def _longer(reading: Reading, declared: Field, before: Term) -> tuple[Term, Cond, Term]:
+    """Return a list with one more element, what holds of the two, and the element."""
     s = reading.solver
     if not isinstance(before, Items):
         raise TypeError(f"{declared.name} is no list")
@@ -87,8 +89,8 @@ def _longer(reading: Reading, declared: Field, before: Term) -> tuple[Term, Cond
     if kind.base is Base.ENUM and before.rest is None:
         # Every word has its place already.
         items = tuple((s.any(here, s.equal(t, more)), t) for here, t in before.items)
-        return Items(items, None, before.null), s.all(there, s.no(reading.holds(before, more)))
+        return Items(items, None, before.null), s.all(there, s.no(reading.holds(before, more))), more
     if before.rest is None:
-        return Items((*before.items, (True, more)), None, before.null), there
+        return Items((*before.items, (True, more)), None, before.null), there, more
     # Nothing that has an exact form here minds where in a list of unknown length an element stands.
-    return Items(((True, more), *before.items), before.rest, before.null), there
+    return Items(((True, more), *before.items), before.rest, before.null), there, more

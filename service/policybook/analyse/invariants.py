@@ -6,8 +6,10 @@ that the real decider decided. What is neither is said to be undecided.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TypeAlias
@@ -47,17 +49,61 @@ Verdict: TypeAlias = Proved | Breach | Open
 PROVED = Proved()
 
 
-def invariant_findings(book: Book, judge: Judge | None = None, seconds: float | None = SECONDS) -> Iterator[Finding]:
-    """Yield a finding for each invariant of a book that is refuted, or that could be neither proved nor refuted."""
-    the_judge = judge or Judge(book)
+def invariant_findings(book: Book, judge: Judge | None = None, seconds: float | None = SECONDS) -> tuple[Finding, ...]:
+    """Return a finding for each invariant of a book that is refuted, or that could be neither proved nor refuted.
+
+    What was proved or refuted of a version is remembered while the process lives.
+
+    Args:
+        judge: of the book, where there is one already
+        seconds: processor time for each invariant; None: no limit
+    """
+    key = (book.source.name, book.version)
+    known = _SETTLED.get(key)
+    if known is not None:
+        return known
+    out: list[Finding] = []
+    settled = True
+    the_judge = judge
     for decision in book.decisions:
-        proofs = Proofs(the_judge, decision, seconds)
         for invariant in decision.invariants:
-            verdict = proofs.verdict(invariant)
+            the_judge = the_judge or Judge(book)
+            verdict = Proofs(the_judge, decision, seconds).verdict(invariant)
             if isinstance(verdict, Breach):
-                yield finding_of(book, decision, invariant, verdict)
+                out.append(finding_of(book, decision, invariant, verdict))
             elif isinstance(verdict, Open):
-                yield undecided_finding(decision, invariant, verdict.why)
+                settled = False
+                out.append(undecided_finding(decision, invariant, verdict.why))
+    found = tuple(out)
+    if settled:
+        _SETTLED.put(key, found)
+    return found
+
+
+class _Remembered:
+    """What is known of the versions that were looked at last; any number of threads may share it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], tuple[Finding, ...]] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> tuple[Finding, ...] | None:
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, str], findings: tuple[Finding, ...]) -> None:
+        with self._lock:
+            self._known[key] = findings
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+
+# A version is its text: what holds of it holds for good, whoever asks.
+_SETTLED = _Remembered(512)
 
 
 @dataclass(eq=False)
@@ -72,7 +118,6 @@ class Proofs:
     judge: Judge
     decision: Decision
     seconds: float | None = SECONDS
-    _pairs: dict[tuple[object, ...], Inquiry] = field(default_factory=dict)
 
     @property
     def book(self) -> Book:

@@ -397,7 +397,9 @@ class Reading:
     def holds(self, items: Items, sought: Term) -> Cond:
         found = self.solver.holds(items, sought)
         if items.rest is not None:
-            self._rests.setdefault(items.rest.name, {})[self.solver.name_of(sought)] = self.solver.holds(Items((), items.rest, False), sought)
+            self._rests.setdefault(items.rest.name, {})[self.solver.name_of(sought)] = self.solver.holds(
+                Items((), items.rest, False), sought
+            )
         return found
 
     def comparison(self, op: str, left: Formula, right: Formula, scope: Scope) -> Cond:
@@ -938,9 +940,11 @@ class Reading:
 
 def constant_ranks(decision: Decision, rows: tuple[Row, ...]) -> list[tuple[int, ...]] | None:
     """Return the rank of each row's outputs under `priority` and `output_order`; None where it depends on the request."""
+    # Choices alone give the order.
+    ranked = {o.name for o in decision.outputs if o.kind.base is Base.ENUM}
     out = []
     for row in rows:
-        if not all(isinstance(o.formula, Const) for o in row.outputs):
+        if not all(isinstance(o.formula, Const) for o in row.outputs if o.name in ranked):
             return None
         out.append(rank(decision, {o.name: o.formula.value for o in row.outputs if isinstance(o.formula, Const)}))
     return out

@@ -751,7 +751,10 @@ class _Checker:
                 line = self.row_ids[one.id.text].line
                 self.error(Code.DUPLICATE_NAME, f"the id `{one.id.text}` is taken by the row or invariant on line {line}", one.id.span)
             self.row_ids.setdefault(one.id.text, one.id.span)
-            cells = [c for c in (self.cell(e, around, f"invariant `{one.id.text}`") for e in one.where) if c]
+            # What is compared as a whole knows no single item.
+            as_whole = one.never is not None and decision.for_each is not None and decision.hit_policy.multi
+            inside = scope if as_whole else around
+            cells = [c for c in (self.cell(e, inside, f"invariant `{one.id.text}`") for e in one.where) if c]
             invariant = maker.invariant(one, self.clauses(one.clauses), tuple(cells))
             if invariant is not None:
                 read = self.closure(maker.formulas(invariant))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from policybook.check.formulas import Binder, article
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import text_of
-from policybook.diagnostics import Code, did_you_mean
+from policybook.diagnostics import Code, Severity, did_you_mean
 from policybook.load.draft import DraftInvariant
 from policybook.load.yaml import Scalar
 from policybook.model import formula as m
@@ -29,6 +29,8 @@ class Invariants:
 
     def __init__(self, findings: Findings, binder: Binder, decision: Decision, inputs: Sequence[Field], scope: Scope) -> None:
         self.findings = findings
+        # A row with a fault may use what no other row uses.
+        self.is_whole = not any(f.severity is Severity.ERROR for f in findings.items)
         self.binder = binder
         self.decision = decision
         self.inputs = inputs
@@ -83,7 +85,12 @@ class Invariants:
                 sound = False
         for name in needed:
             if name not in given:
-                self.error(Code.MISSING_KEY, f"{what} lacks the key `{name}`", draft.id, f"`{found[0]}` goes with {_listed(needed)}")
+                self.error(
+                    Code.MISSING_KEY,
+                    f"{what} lacks the key `{name}`",
+                    draft.id,
+                    f"`{found[0]}` goes with {_listed([n for n in needed if n != found[0]])}",
+                )
                 sound = False
         return found[0] if sound else None
 
@@ -152,7 +159,7 @@ class Invariants:
         found = next((i for i in self.inputs if i.name == word.text), None)
         if found is None:
             self.error(Code.UNKNOWN_NAME, f"there is no input `{word.text[:60]}`", word, did_you_mean(word.text, used))
-        elif found.name not in used:
+        elif found.name not in used and self.is_whole:
             message = f"`{self.decision.name}` does not use the input `{found.name}`: nothing changes as it grows"
             self.error(Code.UNUSED, message, word, f"it uses: {_listed(used)}")
             return None

@@ -69,9 +69,11 @@ def _compiled(file: ReadFile, analysed: Limits | None) -> ReadFile:
         report += self_check(file.book, program).report
     if report.ok and analysed is not None:
         from policybook.analyse.findings import table_findings  # noqa: PLC0415 - the solver is loaded for analysis only
+        from policybook.analyse.invariants import invariant_findings  # noqa: PLC0415
         from policybook.analyse.space import Judge  # noqa: PLC0415
 
-        report += Report.of(table_findings(file.book, Judge(file.book, program), analysed))
+        judge = Judge(file.book, program)
+        report += Report.of([*table_findings(file.book, judge, analysed), *invariant_findings(file.book, judge)])
     return ReadFile(file.path, file.book if report.ok else None, report)
 
 
@@ -98,5 +100,6 @@ def open_desk(books: Iterable[Book]) -> Desk:
     """Compile books and return the desk that answers by them."""
     store = Store()
     for book in books:
-        store.publish(make_edition(book, now()))
+        # To answer one question takes no proof; `policybook check` and the service prove.
+        store.publish(make_edition(book, now(), proved=False))
     return Desk(store, now=now, new_id=lambda: uuid.uuid4().hex)

@@ -7,6 +7,7 @@ every refusal its details. Whatever is short runs on the event loop, where it co
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -18,13 +19,15 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from policybook.analyse.findings import table_findings
+from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits as Analysis
 from policybook.check.book import check_source
 from policybook.desk import Desk
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
 from policybook.errors import BookError, EngineError, PolicybookError, RequestError, UnknownNameError
+from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
-from policybook.server import convert, definitions, wire
+from policybook.server import convert, definitions, explanations, wire
 from policybook.server.answers import Printer
 from policybook.server.limits import (
     AnswerTooLargeError,
@@ -75,9 +78,11 @@ class Services:
         self._now = now
         self._printer = Printer()
         self._checking = 0
-        # One thread each: under CPython's lock a second would only take its turns from the loop. Two pools, so that a long check
+        self._explaining = 0
+        # One thread each: under CPython's lock a second would only take its turns from the loop. Several pools, so that a long check
         # does not hold up decisions.
         self._checkers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-check")
+        self._explainers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-explain")
         self._tracers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-trace")
         self._idle: set[asyncio.Task[Any]] = set()
 
@@ -89,7 +94,7 @@ class Services:
 
     def close(self) -> None:
         """Give up what is left, after the last call."""
-        for pool in (self._checkers, self._tracers):
+        for pool in (self._checkers, self._explainers, self._tracers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------ DecisionService
@@ -184,6 +189,35 @@ class Services:
         """Work beside the loop: a full trace of ten thousand rows takes a quarter of a second."""
         return await asyncio.get_running_loop().run_in_executor(self._tracers, work, desk, request)
 
+    async def explain(self, data: bytes, context: Context) -> bytes:
+        """Explain a decision, in a thread: it may take seconds."""
+        limits = self.limits
+        message = None
+        try:
+            desk = self._desk()
+            message = self._parse(decision_pb.ExplainRequest, data)
+            language = convert.language_of(message.language)
+            asked = convert.question(message, limits)
+            if self._explaining >= limits.concurrent_explanations:
+                raise OverloadedError("explanations in progress", limits.concurrent_explanations, self._explaining + 1, limits.retry_s)
+            self._explaining += 1
+            try:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._explainers, self._explanation, desk, asked, message.trace_level, language
+                )
+            finally:
+                self._explaining -= 1
+        except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+            return await _refuse(context, e, message.decision if message else "")
+
+    def _explanation(self, desk: Desk, asked: Question, level: Any, language: str) -> bytes:
+        explanation = Explainer(desk).explain(asked)
+        answer = explanation.answer
+        if answer is not None and level == trace_pb.TRACE_LEVEL_NONE:
+            answer = dataclasses.replace(answer, tables=())
+        answered = self._printer.response(answer, language) if answer is not None else b""
+        return explanations.response(explanation, answered, language).SerializeToString()
+
     # ------------------------------------------------------------ PolicyService
 
     async def list_policies(self, data: bytes, context: Context) -> bytes:
@@ -269,6 +303,7 @@ class Services:
             return None, report + Report.of([Finding(code=Code.ENGINE_DISAGREES, severity=Severity.ERROR, message=str(e), span=span)])
         seconds = self.limits.analysis_s
         found = table_findings(book, limits=Analysis(seconds=seconds, all_seconds=seconds, notes=notes))
+        found = (*found, *invariant_findings(book))
         kept = (f for f in found if notes or f.severity is not Severity.NOTE or f.code is Code.UNDECIDED)
         return book, report + Report.of(kept)
 
@@ -298,6 +333,7 @@ class Services:
         unary: dict[str, Unary] = {
             f"/{DECISIONS}/Decide": self.decide,
             f"/{DECISIONS}/BatchDecide": self.batch_decide,
+            f"/{DECISIONS}/Explain": self.explain,
             f"/{POLICIES}/ListPolicies": self.list_policies,
             f"/{POLICIES}/ListDecisionDefinitions": self.list_decision_definitions,
             f"/{POLICIES}/GetDecisionDefinition": self.get_decision_definition,

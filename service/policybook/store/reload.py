@@ -29,11 +29,14 @@ log = logging.getLogger("policybook.reload")
 Clock = Callable[[], datetime]
 
 
-def make_edition(book: Book, now: datetime) -> Edition:
-    """Compile a book and compare engine and reference on its boundaries.
+def make_edition(book: Book, now: datetime, *, proved: bool = True) -> Edition:
+    """Compile a book, compare engine and reference on its boundaries, and prove its invariants.
+
+    Args:
+        proved: refuse a book whose invariants do not hold; one that could not be decided is logged and served
 
     Raises:
-        BookError: a table cannot be compiled
+        BookError: a table cannot be compiled, or an invariant is refuted
         EngineError: engine and reference differ
     """
     program = Program.of(book)
@@ -43,7 +46,23 @@ def make_edition(book: Book, now: datetime) -> Edition:
     checked = self_check(book, program)
     if not checked.report.ok:
         raise EngineError(f"policy `{book.name}`: {checked.report.errors[0].message}")
+    if proved:
+        _hold_invariants(book, program)
     return Edition(book=book, program=program, decider=Decider(book, program), loaded_at=now)
+
+
+def _hold_invariants(book: Book, program: Program) -> None:
+    """Raise BookError when an invariant of a book is refuted; log what could not be decided."""
+    if not any(d.invariants for d in book.decisions):
+        return
+    from policybook.analyse.invariants import invariant_findings  # noqa: PLC0415 - the solver is loaded where there is something to prove
+    from policybook.analyse.space import Judge  # noqa: PLC0415
+
+    report = Report.of(invariant_findings(book, Judge(book, program)))
+    if not report.ok:
+        raise BookError(report, book.name)
+    for finding in report:
+        log.warning("policy `%s`: %s", book.name, finding.message)
 
 
 def book_files(paths: Iterable[Path]) -> tuple[Path, ...]:
