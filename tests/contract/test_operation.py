@@ -324,6 +324,35 @@ def test_a_broken_book_is_refused_and_the_old_one_goes_on(books: Path, tmp_path:
         assert process.end() == 0
 
 
+def test_a_book_whose_invariant_is_refuted_does_not_take_over(books: Path, tmp_path: Path) -> None:
+    process = Process(books, "--port", "0", "--reload-s", "0.05", log=tmp_path / "log").started()
+    try:
+        with Calls(process.port) as calls:
+            before = calls.decide(order()).policy_version
+            text = (books / "shop.yaml").read_text(encoding="utf-8")
+            refusal = "    default: {id: ask,"
+            promise = (
+                "    invariants: [{id: dearer-never-shipped, output: outcome, never: rises, as: amount, order: [[ask, refuse], ship]}]\n"
+            )
+            (books / "shop.yaml").write_text(
+                text.replace("when: {signed: true, customer: known}", 'when: {amount: ">= 5000"}').replace(refusal, promise + refusal),
+                encoding="utf-8",
+            )
+            wait_for(lambda: "book refused" in process.errors())
+            assert (
+                "error[PB320 invariant-refuted]: the invariant `dearer-never-shipped` does not hold: as `amount` grows" in process.errors()
+            )
+            assert "`outcome` rises from ask (row `ask`) to ship (row `signed`)" in process.errors()
+            assert calls.decide(order()).policy_version == before
+            found = calls.policies.Check(policy_pb.CheckRequest(source=(books / "shop.yaml").read_text(encoding="utf-8")), timeout=30)
+            assert not found.ok
+            assert "PB320" in [f.code for f in found.findings]
+            (books / "shop.yaml").write_text(text.replace(refusal, promise + refusal), encoding="utf-8")
+            wait_for(lambda: calls.decide(order()).policy_version != before)
+    finally:
+        assert process.end() == 0
+
+
 def test_a_new_book_and_one_that_goes(books: Path, tmp_path: Path) -> None:
     process = Process(books, "--port", "0", "--reload-s", "0.05", log=tmp_path / "log").started()
     try:

@@ -8,6 +8,7 @@ import pytest
 
 from books_in_text import HEAD, NOON, write
 from policybook import open_books
+from policybook.analyse import invariants
 from policybook.check import book as check_book
 from policybook.errors import BookError
 from policybook.load.clauses import load_clauses
@@ -185,3 +186,50 @@ def test_two_books_of_one_name_are_told(tmp_path: Path):
     assert finding.message == f"the policy `one` stands in another file too: {tmp_path / 'a' / 'one.yaml'}"
     assert (finding.span.file, finding.help) == (str(tmp_path / "b" / "one.yaml"), "keep one of the two")
     assert len(loaded.books) == 1
+
+
+INVARIANT = '    invariants: [{id: never-large, output: x, within: "< 5"}]\n'
+
+
+def test_a_book_whose_invariant_is_refuted_is_not_served(running, caplog):
+    folder, store, reloader = running
+    write(folder, BODY + INVARIANT, "one")
+    assert [e.kind for e in settle(reloader)] == ["published"]
+    old = store.edition("one")
+    write(folder, BODY.replace("x: 1}", "x: 7}") + INVARIANT, "one")
+    with caplog.at_level(logging.ERROR, "policybook.reload"):
+        (event,) = settle(reloader)
+    (finding,) = event.report.errors
+    assert event.kind == "refused"
+    assert finding.message == "the invariant `never-large` does not hold: `x` is 7 (row `r`), which `< 5` does not allow"
+    assert store.edition("one") is old
+    assert f"book refused, the old version goes on serving: one.yaml\n{folder}/one.yaml:10:" in caplog.text
+    assert finding.message in caplog.text
+
+
+def test_at_the_start_a_refuted_invariant_keeps_the_books_from_being_served(tmp_path: Path):
+    write(tmp_path, BODY.replace("x: 1}", "x: 7}") + INVARIANT, "one")
+    with pytest.raises(BookError, match="the invariant `never-large` does not hold"):
+        open_books([tmp_path], now=lambda: NOON)
+
+
+def test_an_undecided_invariant_is_logged_and_served(tmp_path: Path, caplog):
+    body = BODY.replace("n: {type: integer}", "n: {type: integer}, many: {type: list, of: {type: integer}}").replace(
+        "x: 1}", "x: count(many)}"
+    )
+    write(tmp_path, body + INVARIANT.replace("< 5", "< 9"), "one")
+    with caplog.at_level(logging.WARNING, "policybook.reload"):
+        store = open_books([tmp_path], now=lambda: NOON)
+    assert store.policies() == ("one",)
+    assert [r.getMessage() for r in caplog.records] == [
+        "policy `one`: it could not be decided whether the invariant `never-large` always holds: only longer lists could break it"
+    ]
+
+
+def test_a_version_is_proved_once(tmp_path: Path, monkeypatch):
+    write(tmp_path, BODY + INVARIANT.replace("never-large", "only-here"), "one")
+    asked = []
+    monkeypatch.setattr(invariants.Proofs, "verdict", lambda self, one: asked.append(one.id) or invariants.PROVED)
+    for _ in range(2):
+        open_books([tmp_path], now=lambda: NOON)
+    assert asked == ["only-here"]
