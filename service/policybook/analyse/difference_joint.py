@@ -6,12 +6,12 @@ its name, the newer under the name with a mark. What is left of figures and valu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
-from policybook.cells.plain import Plain, rebuilt
+from policybook.cells.plain import Plain, may_fault, rebuilt
 from policybook.model.book import ALWAYS, Book, Cell, Decision, DerivedValue, Effective, OutputEntry, Row
 from policybook.model.formula import (
     Anything,
@@ -34,6 +34,8 @@ from policybook.model.formula import (
     Role,
     Test,
     children,
+    refs,
+    test_formulas,
 )
 from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, Text, list_of
 from policybook.source import NOWHERE
@@ -232,6 +234,24 @@ class WrittenTable:
         needed = dict.fromkeys((*self.decision.uses_directly.values, *(v.name for v in self.decision.values)))
         return tuple((n, self.names.of(f)) for n, f in self.plain.large.items() if n in needed)
 
+    @cached_property
+    def sign(self) -> Hashable:
+        """What decides in this table, apart from required decisions: tables with the same sign are the same."""
+        d = self.decision
+        rows = tuple(sign_of(w) for w in self.rows)
+        outputs = tuple((o.name, bare(o.kind), o.decimals, o.rounding) for o in d.outputs)
+        default = sign_of(self.default) if self.default else None
+        return (d.hit_policy, d.aggregation, self.source, outputs, rows, default, self.large)
+
+    @cached_property
+    def outputs_read(self) -> frozenset[str]:
+        """The outputs of other decisions that this table reads directly, by their joint names."""
+        formulas = [f for w in (*self.rows, *((self.default,) if self.default else ())) for f in _formulas_of(w)]
+        formulas += [f for _, f in self.large]
+        if self.source is not None:
+            formulas.append(self.source)
+        return frozenset(r.name for f in formulas for r in refs(f) if r.role is Role.OUTPUT)
+
     def written(self, row: Row) -> Written:
         found = self._known.get(id(row))
         if found is None or found.row is not row:
@@ -265,6 +285,23 @@ class WrittenTable:
             outputs=tuple(replace(o, title=marked(o.title or Text(o.name, o.name), mark)) for o in decision.outputs),
             uses_directly=replace(decision.uses_directly, values=(), parameters=()),
         )
+
+
+def sign_of(written: Written) -> Hashable:
+    """Return what makes a row do what it does, whatever it is called and wherever it stands."""
+    cells = frozenset((subject, test) for _, subject, test in written.cells if not (isinstance(test, Anything) and not may_fault(subject)))
+    return cells, tuple((o.name, _constant(o.formula) if isinstance(o.formula, Const) else o.formula) for o in written.outputs)
+
+
+def _constant(f: Const) -> Hashable:
+    return (isinstance(f.value, bool), str(f.value) if isinstance(f.value, dict) else f.value)
+
+
+def _formulas_of(written: Written) -> Iterator[Formula]:
+    for _, subject, test in written.cells:
+        yield subject
+        yield from test_formulas(test)
+    yield from (o.formula for o in written.outputs)
 
 
 def row_in(written: Written, row_id: str = "") -> Row:
@@ -310,20 +347,40 @@ class Period:
         return 0 if self.start is None else 1
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """What has another name in the newer version: name in the newer -> name in the older."""
+
+    inputs: Mapping[str, str]
+    decisions: Mapping[str, str]
+
+    @classmethod
+    def nothing(cls) -> Renamed:
+        return cls({}, {})
+
+
 @dataclass(frozen=True)
 class Joint:
     """Two versions in one book, on days on which neither changes.
 
     Args:
         book: decisions of the older, and of the newer those that differ or are only there
-        marked: names of the decisions that stand in it twice
+        new: the newer, its outputs of differing decisions being names of their own
+        alike: the newer, these outputs taken for those of the older
+        doubled: outputs of differing decisions: name in the older -> joint name in the newer
+        names: decisions of the newer -> joint name
+        inputs: inputs of the newer -> joint name
     """
 
     book: Book
     period: Period
     old: Version
     new: Version
-    marked: frozenset[str]
+    alike: Version
+    doubled: Mapping[str, str]
+    names: Mapping[str, str]
+    inputs: Mapping[str, str]
+    renamed: Renamed
 
     @cached_property
     def plain(self) -> Plain:
@@ -355,32 +412,43 @@ def joint_inputs(old: Book, new: Book, renamed: Mapping[str, str]) -> tuple[Fiel
     return tuple(out.values())
 
 
-def joined(old: Book, new: Book, period: Period, differing: frozenset[str], renamed: Mapping[str, str] | None = None) -> Joint:
+def joined(old: Book, new: Book, period: Period, differing: frozenset[str] = frozenset(), renamed: Renamed | None = None) -> Joint:
     """Put two versions into one book.
 
     Args:
-        differing: decisions of both that are not known to decide alike
-        renamed: inputs: name in the newer -> name in the older
+        differing: decisions of both, as the older names them, that are not known to decide alike
     """
-    renamed = renamed or {}
-    inputs = joint_inputs(old, new, renamed)
+    renamed = renamed or Renamed.nothing()
     day = period.day
-    shared = {f.name: f for f in inputs}
+    shared = {f.name: f for f in joint_inputs(old, new, renamed.inputs)}
     of_old = {(Role.INPUT, f.name): Ref(f.name, Role.INPUT, shared[f.name].kind) for f in old.inputs if f.name in shared}
     of_new: dict[tuple[Role, str], Ref] = {}
+    of_alike: dict[tuple[Role, str], Ref] = {}
+    stated: dict[str, str] = {}
     for f in new.inputs:
-        name = renamed.get(f.name, f.name)
+        name = renamed.inputs.get(f.name, f.name)
+        stated[f.name] = name
         if name in shared:
             of_new[Role.INPUT, f.name] = Ref(name, Role.INPUT, shared[name].kind)
+    doubled: dict[str, str] = {}
+    names: dict[str, str] = {}
     for d in new.decisions:
-        mark = MARK if d.name in differing else ""
-        owner = old.decision_by_name.get(d.name) if not mark else None
+        name = renamed.decisions.get(d.name, d.name)
+        owner = old.decision_by_name.get(name)
+        twice = owner is not None and (name in differing or any(owner.output(o.name) is None for o in d.outputs))
+        names[d.name] = f"{name}{MARK}" if twice else name
         for o in d.outputs:
             same = owner.output(o.name) if owner else None
-            kind = _seen_kind(owner, same) if owner and same else _seen_kind(d, o)
-            of_new[Role.OUTPUT, f"{d.name}.{o.name}"] = Ref(f"{d.name}{mark}.{o.name}", Role.OUTPUT, kind)
-    before, after = Version(old, day, Names(of_old)), Version(new, day, Names(of_new))
-    for name, formula in after.plain.large.items():
+            as_old = Ref(f"{name}.{o.name}", Role.OUTPUT, _seen_kind(owner, same)) if owner and same else None
+            if as_old is not None and name not in differing:
+                of_new[Role.OUTPUT, f"{d.name}.{o.name}"] = as_old
+                continue
+            as_new = of_new[Role.OUTPUT, f"{d.name}.{o.name}"] = Ref(f"{names[d.name]}.{o.name}", Role.OUTPUT, _seen_kind(d, o))
+            if as_old is not None and bare(as_old.kind) == bare(as_new.kind):
+                of_alike[Role.OUTPUT, f"{d.name}.{o.name}"] = as_old
+                doubled[as_old.name] = as_new.name
+    before = Version(old, day, Names(of_old))
+    for name, formula in Version(new, day, Names(of_new)).plain.large.items():
         if before.plain.large.get(name) != formula:
             of_new[Role.VALUE, name] = Ref(name + MARK, Role.VALUE, formula.kind)
     for d in new.decisions:
@@ -390,20 +458,19 @@ def joined(old: Book, new: Book, period: Period, differing: frozenset[str], rena
     after = Version(new, day, Names(of_new))
     decisions = [_in_force(d, day, _BEFORE if d.name in differing else None) for d in old.decisions]
     for d in new.decisions:
-        if d.name in differing:
-            decisions.append(after.table(d).decided(d.name + MARK, _AFTER))
-        elif d.name not in old.decision_by_name:
-            decisions.append(after.table(d).decided(d.name, NO_TEXT))
+        name = names[d.name]
+        if name not in old.decision_by_name:
+            decided = after.table(d).decided(name, _AFTER if name.endswith(MARK) else NO_TEXT)
+            decisions.append(replace(decided, uses=replace(decided.uses, decisions=tuple(names[n] for n in decided.uses.decisions))))
+    figures = tuple(replace(p, values=tuple(replace(v, effective=ALWAYS) for v in (p.on(day),) if v is not None)) for p in old.parameters)
     book = replace(
         old,
         effective=Effective(period.start, period.end),
-        parameters=tuple(
-            replace(p, values=tuple(replace(v, effective=ALWAYS) for v in (p.on(day),) if v is not None)) for p in old.parameters
-        ),
-        inputs=inputs,
+        parameters=figures,
+        inputs=tuple(shared.values()),
         decisions=tuple(decisions),
     )
-    return Joint(book, period, before, after, differing)
+    return Joint(book, period, before, after, Version(new, day, Names({**of_new, **of_alike})), doubled, names, stated, renamed)
 
 
 def _seen_kind(decision: Decision, output: Field) -> Kind:

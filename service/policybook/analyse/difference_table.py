@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from difflib import SequenceMatcher
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from policybook.analyse.boxes import Box, Budget, Partition, Piece, merged, partition, pieces, without
-from policybook.analyse.difference_joint import Joint, Written, WrittenTable, derived, row_in
+from policybook.analyse.difference_joint import Joint, Written, WrittenTable, derived, row_in, sign_of
 from policybook.analyse.difference_outcomes import (
     Answers,
+    Conflict,
     Entry,
     Known,
     Live,
     Mixed,
+    NoMatch,
     Outcome,
     Reduced,
     Register,
@@ -31,16 +33,14 @@ from policybook.analyse.difference_outcomes import (
 from policybook.analyse.inquiry import IMPOSSIBLE, Accept, Asking, Found, Impossible, Inquiry, Undecided, days_to_try
 from policybook.analyse.reading import Reading, Scope
 from policybook.analyse.space import Judge, Space
-from policybook.analyse.symbols import Cond, Scalar, Solver, Term
+from policybook.analyse.symbols import Cond, Items, Scalar, Solver, Term
 from policybook.cells.grid import Grid
-from policybook.cells.plain import may_fault
 from policybook.decide.chain import Verdict
 from policybook.errors import PolicybookError
 from policybook.model.answer import Outcome as Came
 from policybook.model.answer import TraceLevel
-from policybook.model.book import Decision, HitPolicy, Uses
-from policybook.model.formula import Anything, Const
-from policybook.model.kinds import NUMERIC, Field
+from policybook.model.book import Aggregation, Decision, HitPolicy, Uses
+from policybook.model.kinds import Field
 from policybook.values import Value
 
 # More boxes to start from than these are no saving: the whole space is split instead.
@@ -78,16 +78,21 @@ class Both:
     def __init__(self, old: Judge, new: Judge, before: Decision, after: Decision, renamed: Mapping[str, str] | None = None) -> None:
         self.old, self.new = old, new
         self.before, self.after = before, after
-        self.renamed = renamed or {}
+        names = renamed or {}
+        self._of_new = {n: names.get(n, n) for n in new.book.input_by_name}
         self.shared = shared_outputs(before, after)
+
+    def verdicts(self, asking: Asking, level: TraceLevel = TraceLevel.NONE) -> tuple[Verdict | PolicybookError, Verdict | PolicybookError]:
+        """Ask both."""
+        of_old = {n: asking.facts[n] for n in self.old.book.input_by_name if n in asking.facts}
+        of_new = {n: asking.facts[joint] for n, joint in self._of_new.items() if joint in asking.facts}
+        before = self.old.decide(self.before, replace(asking, facts=of_old), level)
+        after = self.new.decide(self.after, replace(asking, facts=of_new), level)
+        return before, after
 
     def answers(self, asking: Asking) -> tuple[Answered, Answered]:
         """Return what both answer."""
-        of_old = {n: asking.facts[n] for n in self.old.book.input_by_name if n in asking.facts}
-        names = {n: self.renamed.get(n, n) for n in self.new.book.input_by_name}
-        of_new = {n: asking.facts[joint] for n, joint in names.items() if joint in asking.facts}
-        before = self.old.decide(self.before, replace(asking, facts=of_old), TraceLevel.NONE)
-        after = self.new.decide(self.after, replace(asking, facts=of_new), TraceLevel.NONE)
+        before, after = self.verdicts(asking)
         return self._answered(before, self.before), self._answered(after, self.after)
 
     def differ(self, asking: Asking) -> bool:
@@ -195,14 +200,15 @@ class JointSpace(Space):
                 return verdict
         return None
 
-    def request(self, box: Box, where: Where | None, accept: Accept) -> Found:
-        """Find a request that falls into a box, meets a condition and is accepted."""
+    def request(self, box: Box | None, where: Where | None, accept: Accept) -> Found:
+        """Find a request that falls into a box (None: anywhere), meets a condition and is accepted."""
         undecided = Undecided("only longer lists could do it")
         for inquiry in self._stages():
             all_impossible = True
             for view in self.views(inquiry):
                 more: Cond = where(inquiry.lead, view.scope) if where is not None else True
-                found = inquiry.find(inquiry.solver.all(more, self.condition(inquiry, view, box)), accept)
+                here = view.here if box is None else self.condition(inquiry, view, box)
+                found = inquiry.find(inquiry.solver.all(more, here), accept)
                 if isinstance(found, Asking):
                     return found
                 if isinstance(found, Undecided):
@@ -235,18 +241,27 @@ class Part:
     answers: tuple[Answered, Answered] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An answer as terms: when it is a conflict, else its rows, by output."""
+
+    conflict: Cond
+    rows: tuple[Mapping[str, Term], ...]
+
+
 class Tables:
     """One decision in two versions, as one grid.
 
     Args:
         before, after: the two versions of the decision
-        both: asks both; None: requests are not tried, only boxes are told
+        alike: outputs of required decisions that differ are taken for the same in both; else they are two
     """
 
-    def __init__(self, joint: Joint, before: Decision, after: Decision, questions: Questions, judge: Judge) -> None:
+    def __init__(self, joint: Joint, before: Decision, after: Decision, questions: Questions, judge: Judge, *, alike: bool = True) -> None:
         self.joint = joint
         self.before = joint.old.table(before)
-        self.after = joint.new.table(after, before.for_each.item if before.for_each else "")
+        version = joint.alike if alike else joint.new
+        self.after = version.table(after, before.for_each.item if before.for_each else "")
         self.shared = shared_outputs(before, after)
         self.register = Register()
         self.questions = questions
@@ -267,6 +282,13 @@ class Tables:
             return self.grid.findings[0].message
         return ""
 
+    @property
+    def is_other_form(self) -> bool:
+        """Whether the two give answers of different form, or none that both give."""
+        a, b = self.before.decision, self.after.decision
+        form = a.hit_policy.multi == b.hit_policy.multi and a.aggregation is b.aggregation and (a.for_each is None) == (b.for_each is None)
+        return not form or not self.shared
+
     # Rows
 
     def _align(self) -> None:
@@ -284,17 +306,23 @@ class Tables:
             while last < min(len(before), len(after)) - first and before[-1 - last] is after[-1 - last]:
                 last += 1
         rows: list[Written] = list(before[:first])
+        # Row id -> place in the joint order.
+        self._place_before = {w.row.id: i for i, w in enumerate(rows)}
+        self._place_after = dict(self._place_before)
         of_old, of_new = list(range(first)), list(range(first))
         mine, theirs = before[first : len(before) - last], after[first : len(after) - last]
         for a, b in _pairs(mine, theirs, alike=alike, ordered=_is_ordered(self.before.decision) or _is_ordered(self.after.decision)):
             if a is not None:
                 of_old.append(len(rows))
+                self._place_before[mine[a].row.id] = len(rows)
             if b is not None:
                 of_new.append(len(rows))
+                self._place_after[theirs[b].row.id] = len(rows)
             rows.append(mine[a] if a is not None else theirs[b])  # type: ignore[index] # one of them is there
         for w in before[len(before) - last :]:
             of_old.append(len(rows))
             of_new.append(len(rows))
+            self._place_before[w.row.id] = self._place_after[w.row.id] = len(rows)
             rows.append(w)
         self.rows = tuple(rows)
         # Pairs may be out of order where order means nothing: each version's own order is that of its rows.
@@ -309,7 +337,7 @@ class Tables:
         before, after = self.before.decision, self.after.decision
         large = {**dict(self.before.large), **{_marked(self.after, n): f for n, f in self.after.large}}
         values = derived(large.items())
-        required = tuple(dict.fromkeys((*before.uses.decisions, *after.uses.decisions)))
+        required = tuple(dict.fromkeys((*before.uses.decisions, *(self.joint.names[n] for n in after.uses.decisions))))
         uses = Uses(inputs=self.questions.needed, parameters=(), values=(), decisions=required)
         for_each = replace(before.for_each, source=self.before.source) if before.for_each and self.before.source else None
         return replace(
@@ -334,6 +362,20 @@ class Tables:
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         return pieces(self.grid.terms, len(self.grid.axes))
+
+    def boxes_of(self, before: Sequence[str], after: Sequence[str]) -> list[Box]:
+        """Return boxes that hold every request that some rows, by id, answered before and some answer now."""
+        out = [] if self.space.is_empty else [self.space.whole]
+        for chosen, places in ((before, self._place_before), (after, self._place_after)):
+            for row in chosen:
+                if row in places:
+                    mine = [p for p in self.pieces if p.row == places[row]]
+                    out = [b for box in out for p in mine if (b := p.within(box)) is not None]
+        return out
+
+    def fresh_space(self, questions: Questions) -> JointSpace:
+        """Return a space of which nothing was asked yet: no part of a test is taken to have a result."""
+        return JointSpace(self.grid, self._judge, questions)
 
     # Boxes
 
@@ -360,7 +402,7 @@ class Tables:
             if p.row not in self.changed:
                 continue
             mine = p.within(whole)
-            rest = [mine] if mine else []
+            rest = [mine] if mine is not None else []
             for other in out:
                 rest = [r for box in rest for r in without(box, other)]
             out.extend(rest)
@@ -392,50 +434,69 @@ class Tables:
     # Answers
 
     def where(self, pair: Pair) -> Where | None:
-        """Return the condition under which two answers differ; None: they always do."""
+        """Return the condition under which two answers differ; None: they always do, or it cannot be said."""
         a, b = (self.register.outcomes[i] for i in pair)
-        if isinstance(a, Answers) and isinstance(b, Answers):
-            if len(a.rows) != len(b.rows):
-                return None
-            if any(_surely_differ(x, y) for x, y in zip(a.rows, b.rows, strict=True)):
-                return None
-            rows = tuple(zip(a.rows, b.rows, strict=True))
-            return lambda reading, scope: reading.solver.any(*(self._rows_differ(reading, scope, x, y) for x, y in rows))
-        if isinstance(a, Mixed | Reduced) and isinstance(b, Mixed | Reduced) and self._is_sum(a) and self._is_sum(b):
-            return lambda reading, scope: self._sums_differ(reading, scope, a, b)
-        return None
+        if not (self._is_said(a) and self._is_said(b)) or self._surely_differ(a, b):
+            return None
 
-    def _rows_differ(self, reading: Reading, scope: Scope, a: Row, b: Row) -> Cond:
-        s = reading.solver
-        parts: list[Cond] = []
-        for (name, x), (_, y) in zip(a, b, strict=True):
-            if row_key(((name, x),)) != row_key(((name, y),)):
-                one = self._term(reading, scope, x, self._field(self.before, name))
-                other = self._term(reading, scope, y, self._field(self.after, name))
-                parts.append(s.no(s.equal(one, other)))
-        return s.any(*parts)
+        def differ(reading: Reading, scope: Scope) -> Cond:
+            s = reading.solver
+            mine, theirs = self._made(reading, scope, a, self.before), self._made(reading, scope, b, self.after)
+            refused = s.no(s.same(mine.conflict, theirs.conflict))
+            if len(mine.rows) != len(theirs.rows):
+                return s.any(refused, s.all(s.no(mine.conflict), s.no(theirs.conflict)))
+            outputs = s.any(
+                *(s.no(s.equal(x[n], y[n])) for x, y in zip(mine.rows, theirs.rows, strict=True) for n in self.shared if n in x and n in y)
+            )
+            return s.any(refused, s.all(s.no(mine.conflict), s.no(theirs.conflict), outputs))
 
-    def _is_sum(self, outcome: Mixed | Reduced) -> bool:
+        return differ
+
+    def _is_said(self, outcome: Outcome) -> bool:
+        """Tell whether what an answer comes to can be said to the solver."""
+        if not isinstance(outcome, Mixed):
+            return True
         how = self.before.decision.aggregation
-        fields = [self._field(self.before, n) for n in self.shared]
-        return how is not None and how.value == "sum" and all(f.kind.base in NUMERIC for f in fields)
+        return outcome.how == "any" or (how is not None and all(how.applies_to(self._field(self.before, n)) for n in self.shared))
 
-    def _sums_differ(self, reading: Reading, scope: Scope, a: Mixed | Reduced, b: Mixed | Reduced) -> Cond:
-        s = reading.solver
-        return s.any(
-            *(s.no(self._sum(reading, scope, a, n, self.before) == self._sum(reading, scope, b, n, self.after)) for n in self.shared)
-        )
+    @staticmethod
+    def _surely_differ(a: Outcome, b: Outcome) -> bool:
+        if isinstance(a, Answers) and isinstance(b, Answers):
+            return len(a.rows) != len(b.rows) or any(_rows_surely_differ(x, y) for x, y in zip(a.rows, b.rows, strict=True))
+        return not isinstance(a, Mixed) and not isinstance(b, Mixed)
 
-    def _sum(self, reading: Reading, scope: Scope, outcome: Mixed | Reduced, name: str, table: WrittenTable) -> Any:
+    def _made(self, reading: Reading, scope: Scope, outcome: Outcome, table: WrittenTable) -> _Made:
+        """Say an answer to the solver."""
         s = reading.solver
-        rows: tuple[Row, ...] = (outcome.values,) if isinstance(outcome, Reduced) else outcome.rows
-        total = s.real(0)
-        for row in rows:
-            entry = dict(row)[name]
-            t = self._term(reading, scope, entry, self._field(table, name))
-            if isinstance(t, Scalar) and t.value is not None:
-                total = total + s.choose(t.null, s.real(0), t.value)
-        return total
+        match outcome:
+            case Answers(rows):
+                return _Made(False, tuple(self._row(reading, scope, r, table) for r in rows))
+            case Conflict():
+                return _Made(True, ())
+            case NoMatch():
+                return _Made(False, ())
+            case Reduced(values):
+                return _Made(False, (self._row(reading, scope, values, table),))
+            case Mixed("any", rows):
+                made = tuple(self._row(reading, scope, r, table) for r in rows)
+                conflict = s.any(*(s.no(s.equal(r[n], made[0][n])) for r in made[1:] for n in r))
+                return _Made(conflict, made[:1])
+            case Mixed(_, rows):
+                made = tuple(self._row(reading, scope, r, table) for r in rows)
+                return _Made(False, ({n: self._aggregate(reading, [r[n] for r in made], self._field(table, n)) for n in self.shared},))
+
+    def _row(self, reading: Reading, scope: Scope, row: Row, table: WrittenTable) -> dict[str, Term]:
+        return {n: self._term(reading, scope, entry, self._field(table, n)) for n, entry in row}
+
+    def _aggregate(self, reading: Reading, terms: Sequence[Term], field: Field) -> Term:
+        items = Items(tuple((True, t) for t in terms), None, False)
+        match self.before.decision.aggregation:
+            case Aggregation.SUM:
+                return Scalar(reading.total(items, field.kind), False)
+            case Aggregation.MIN | Aggregation.MAX as how:
+                return reading.extreme(items, how is Aggregation.MIN, field.kind)
+            case _:
+                return Scalar(reading.count(items), False)
 
     def _field(self, table: WrittenTable, name: str) -> Field:
         field = table.decision.output(name)
@@ -521,7 +582,7 @@ def _marked(table: WrittenTable, name: str) -> str:
     return made.name if isinstance(made, Ref) else name
 
 
-def _surely_differ(a: Row, b: Row) -> bool:
+def _rows_surely_differ(a: Row, b: Row) -> bool:
     return any(
         isinstance(x, Known) and isinstance(y, Known) and row_key(((n, x),)) != row_key(((n, y),))
         for (n, x), (_, y) in zip(a, b, strict=True)
@@ -550,7 +611,7 @@ def _pairs(before: Sequence[Written], after: Sequence[Written], *, alike: bool, 
         yield from ((i, None) for i in range(len(before)))
         yield from ((None, i) for i in range(len(after)))
         return
-    signs_before, signs_after = [_sign(w) for w in before], [_sign(w) for w in after]
+    signs_before, signs_after = [sign_of(w) for w in before], [sign_of(w) for w in after]
     if not ordered:
         waiting: dict[object, list[int]] = {}
         for i, sign in reversed(list(enumerate(signs_after))):
@@ -566,13 +627,3 @@ def _pairs(before: Sequence[Written], after: Sequence[Written], *, alike: bool, 
         else:
             yield from ((i, None) for i in range(a, a_end))
             yield from ((None, i) for i in range(b, b_end))
-
-
-def _sign(written: Written) -> object:
-    """Return what makes a row do what it does."""
-    cells = frozenset((subject, test) for _, subject, test in written.cells if not (isinstance(test, Anything) and not may_fault(subject)))
-    return cells, tuple((o.name, o.formula if not isinstance(o.formula, Const) else _constant(o.formula)) for o in written.outputs)
-
-
-def _constant(f: Const) -> object:
-    return (isinstance(f.value, bool), str(f.value)) if isinstance(f.value, dict) else (isinstance(f.value, bool), f.value)
