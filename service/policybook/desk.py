@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 
-from policybook.cells.coerce import coerce
 from policybook.diagnostics import nearest
 from policybook.errors import RequestError, UnknownNameError
 from policybook.model.answer import Answer, TraceLevel
-from policybook.model.book import Book
+from policybook.model.book import Book, Decision
 from policybook.model.facts import RawFacts
-from policybook.store.versions import Store
+from policybook.store.versions import Edition, Store
 
 _DECISION = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\Z")
 MAX_REQUEST_ID = 200
@@ -48,7 +47,7 @@ class Desk:
 
     def __init__(self, store: Store, *, now: Callable[[], datetime], new_id: Callable[[], str]) -> None:
         self.store = store
-        self._now = now
+        self.now = now
         self._new_id = new_id
 
     def decide(self, request: Request) -> Answer:
@@ -64,25 +63,16 @@ class Desk:
             EngineError: our own fault
         """
         started = time.perf_counter_ns()
-        parts = _DECISION.match(request.decision)
-        if not parts:
-            raise RequestError("decision", f"`{request.decision[:100]}` is not the name of a decision; a name is `policy.decision`")
-        if len(request.request_id) > MAX_REQUEST_ID:
-            raise RequestError("request_id", f"a request id may have at most {MAX_REQUEST_ID} characters")
-        policy, name = parts.groups()
-        edition = self.store.edition(policy, request.version)
+        edition, decision = decision_named(self.store, request)
         book = edition.book
-        decision = book.decision_by_name.get(name)
-        if decision is None:
-            raise UnknownNameError("decision", request.decision, tuple(f"{policy}.{n}" for n in nearest(name, book.decision_by_name)))
-        decided_at = self._now()
+        decided_at = self.now()
         as_of, now = moments(request.as_of, decided_at, book)
-        facts = coerce(request.facts, book, decision)
+        facts = edition.decider.coercer.facts(request.facts, decision)
         verdict = edition.decider.decide(decision, facts, as_of, now, request.trace)
         return Answer(
             decision_id=self._new_id(),
             request_id=request.request_id,
-            policy=policy,
+            policy=book.name,
             decision=decision,
             version=book.version,
             currency=book.currency,
@@ -96,6 +86,28 @@ class Desk:
             tables=tuple(verdict.tables),
             elapsed_ns=time.perf_counter_ns() - started,
         )
+
+
+def decision_named(store: Store, request: Request) -> tuple[Edition, Decision]:
+    """Return the decision that a request names, and the version of its policy.
+
+    Raises:
+        RequestError: the name or the request id is malformed
+        UnknownNameError: no such policy, decision or version
+        VersionMismatchError: the pinned version is another policy's
+    """
+    parts = _DECISION.match(request.decision)
+    if not parts:
+        raise RequestError("decision", f"`{request.decision[:100]}` is not the name of a decision; a name is `policy.decision`")
+    if len(request.request_id) > MAX_REQUEST_ID:
+        raise RequestError("request_id", f"a request id may have at most {MAX_REQUEST_ID} characters")
+    policy, name = parts.groups()
+    edition = store.edition(policy, request.version)
+    book = edition.book
+    decision = book.decision_by_name.get(name)
+    if decision is None:
+        raise UnknownNameError("decision", request.decision, tuple(f"{policy}.{n}" for n in nearest(name, book.decision_by_name)))
+    return edition, decision
 
 
 def moments(as_of: date | datetime | None, clock: datetime, book: Book) -> tuple[date, datetime]:

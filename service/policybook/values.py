@@ -41,6 +41,7 @@ class Period:
 Value: TypeAlias = "Fraction | bool | str | date | datetime | time | timedelta | Period | tuple[Value, ...] | Mapping[str, Value] | None"
 
 _NUMBER = re.compile(r"[+-]?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,5}))?\Z", re.ASCII)
+_TEN_TO = tuple(10**i for i in range(16))
 _RATIO = re.compile(r"([+-]?\d+)\s*/\s*(\d+)\Z", re.ASCII)
 
 
@@ -50,8 +51,13 @@ def parse_number(text: str) -> Fraction:
     Raises:
         ValueError: not decimal text, or longer than the limits on digits and exponent
     """
-    if len(text) <= 15 and (text.isascii() and text.isdigit()):
-        return Fraction(int(text))
+    if len(text) <= 15 and text.isascii():
+        whole, point, decimals = text.partition(".")
+        if whole.isdigit():
+            if not point:
+                return Fraction(int(whole))
+            if decimals.isdigit():
+                return Fraction(int(whole + decimals), _TEN_TO[len(decimals)])
     if len(text) > 2 * MAX_DIGITS + 10:
         raise ValueError(f"a number may have at most {MAX_DIGITS} digits, this has {len(text):,} characters")
     found = _NUMBER.match(text)

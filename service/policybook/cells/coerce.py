@@ -30,11 +30,14 @@ from policybook.values import (
 
 MAX_FACTS = 1000
 # LIMIT: instants beyond these years leave no room for a time zone or a deadline.
-_YEARS = range(2, 9999)
+YEARS = range(2, 9999)
 
 
-def coerce(raw: RawFacts, book: Book, decision: Decision) -> dict[str, Value]:
+def coerce(raw: RawFacts, book: Book, decision: Decision, *, complete: bool = True) -> dict[str, Value]:
     """Turn raw facts into values of the declared kinds.
+
+    Args:
+        complete: a required fact that is missing is a fault, and what else is missing is filled in; else only what is stated comes back
 
     Facts that the book declares but the decision does not use are checked and returned too: a caller may send one set of
     facts to several decisions.
@@ -53,7 +56,7 @@ def coerce(raw: RawFacts, book: Book, decision: Decision) -> dict[str, Value]:
     for field in book.inputs:
         stated = raw.get(field.name)
         if stated is None:
-            if field.name not in used:
+            if field.name not in used or not complete:
                 continue
             if field.required:
                 coercion.fault(
@@ -211,7 +214,7 @@ class _Coercion:
 
     @staticmethod
     def moment(value: datetime) -> datetime:
-        if value.year not in _YEARS:
+        if value.year not in YEARS:
             raise ValueError("the year must be from 2 to 9998")
         return value.astimezone(UTC)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from policybook.cells.coercer import Coercer
 from policybook.cells.grid import Grid
 from policybook.decide.headroom import Derived, Headrooms
 from policybook.decide.hit_policy import choose
@@ -23,6 +24,9 @@ from policybook.model.wording import worded
 from policybook.source import NOWHERE
 from policybook.values import Value
 
+# Answers of one table that are kept whole, by the rows that match.
+MAX_SETTLED = 8_192
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -33,6 +37,16 @@ class Verdict:
     items: list[Item]
     selected: list[Row]
     tables: list[TableTrace]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a table answers wherever the same rows match and all that they give is constant."""
+
+    outcome: Outcome
+    outputs: Mapping[str, Value]
+    items: tuple[Item, ...]
+    selected: tuple[Row, ...]
 
 
 class Decider:
@@ -48,7 +62,11 @@ class Decider:
         self._own = {d.name: tuple([(v.name, compiled(v.formula, zone)) for v in d.values]) for d in book.decisions}
         self._sources = {d.name: compiled(d.for_each.source, zone) for d in book.decisions if d.for_each is not None}
         self.headrooms = {d.name: Headrooms(book, d, program, self.outputs[d.name], self.plans[d.name]) for d in book.decisions}
+        self.coercer = Coercer(book)
+        self._needs = {d.name: frozenset(d.uses.parameters) for d in book.decisions}
         self._figures: dict[int, dict[str, Value]] = {}
+        # By decision and era: the grid whose rows are meant, and what is settled by the rows that match.
+        self._settled: dict[tuple[str, int], tuple[Grid, dict[tuple[int, ...], Settled]]] = {}
         self._worded: dict[tuple[int, str], Row] = {}
 
     def figures(self, era: int) -> dict[str, Value]:
@@ -111,6 +129,8 @@ class Decider:
             span = f"from {book.effective.start or 'always'} to {book.effective.end or 'further notice'}"
             raise NotInForceError(book.name, as_of.isoformat(), f"policy `{book.name}` is not in force on {as_of}; it is {span}")
         in_force = self.figures(era)
+        if self._needs[decision.name] <= in_force.keys():
+            return
         for name in decision.uses.parameters:
             if name not in in_force:
                 raise NotInForceError(f"{book.name}.{name}", as_of.isoformat(), f"`{book.name}` gives no value of `{name}` for {as_of}")
@@ -172,6 +192,12 @@ class Decider:
             env[name] = value_of(env)
         cell = grid.cell(env)
         matched = self.program.match(decision.name, era, cell)
+        known: dict[tuple[int, ...], Settled] | None = None
+        if level is TraceLevel.NONE and number == 0:
+            known = self._known(decision.name, grid, era)
+            settled = known.get(matched)
+            if settled is not None:
+                return Verdict(settled.outcome, settled.outputs, list(settled.items), list(settled.selected), [])
         rows = grid.rows
         row_outputs = self.outputs[decision.name]
         made: dict[int, Outputs] = {}
@@ -211,8 +237,18 @@ class Decider:
                     ),
                 )
             )
-        return Verdict(Outcome.DECIDED if selected else Outcome.NO_MATCH, outputs, items, selected, tables)
+        outcome = Outcome.DECIDED if selected else Outcome.NO_MATCH
+        if known is not None and row_outputs.constant.keys() >= {rows[i].id for i in matched} | {r.id for r in selected}:
+            if len(known) >= MAX_SETTLED:
+                known.clear()
+            known[matched] = Settled(outcome, outputs, tuple(items), tuple(selected))
+        return Verdict(outcome, outputs, items, selected, tables)
 
+    def _known(self, name: str, grid: Grid, era: int) -> dict[tuple[int, ...], Settled]:
+        found = self._settled.get((name, era))
+        if found is None or found[0] is not grid:
+            found = self._settled[name, era] = (grid, {})
+        return found[1]
 
     def derived(self, decision: Decision) -> tuple[Derived, ...]:
         """Return the values that a table may use, with how each is computed, in the order in which they are."""

@@ -28,7 +28,10 @@ class HitPolicy(enum.Enum):
 
     @property
     def multi(self) -> bool:
-        return self in (HitPolicy.COLLECT, HitPolicy.RULE_ORDER, HitPolicy.OUTPUT_ORDER)
+        return self in _MULTI
+
+
+_MULTI = (HitPolicy.COLLECT, HitPolicy.RULE_ORDER, HitPolicy.OUTPUT_ORDER)
 
 
 class Aggregation(enum.Enum):
