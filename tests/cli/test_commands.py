@@ -98,6 +98,12 @@ SEEN = {
         "none",
     ),
     "decide-faults": ("decide", "library.late_fee", "reader=adlut", "days_out=-3", "prise=3", "price=5 USD", "--books", "books"),
+    "explain": ("explain", *OVERDUE, "--want", "fee=0", "--vary", "days_out", "--vary", "reader"),
+    "explain-zh": ("explain", *OVERDUE, "--lang", "zh", "--vary", "days_out"),
+    "explain-both": ("explain", *BILL, "--lang", "both", "--compare", "item", "--vary", "damages", "--keep", "reader"),
+    "explain-missing": ("explain", "library.bill", "reader=adult", "--books", "books", "--as-of", "2026-05-04"),
+    "explain-settled": ("explain", "library.late_fee", "days_out=3", "--books", "books", "--as-of", "2026-05-04", "--lang", "zh"),
+    "explain-faults": ("explain", "library.late_fee", "reader=adlut", "prise=3", "--books", "books"),
     "test": ("test", "books"),
     "test-coverage": ("test", "books", "--coverage", "--verbose"),
     "test-failing": ("test", "failing"),
@@ -237,6 +243,34 @@ def test_json_holds_exact_values_as_text() -> None:
     ]
     assert table["rows"][0]["cells"] == [{"name": "days_out", "test": "<= free_days", "actual": "17", "passed": False}]
     assert table["parameters"]["free_days"] == {"value": "14", "effective_from": "2025-01-01", "clauses": ["7.1"], "set_by_company": False}
+
+
+def test_an_explanation_is_data_too() -> None:
+    result = run("explain", *OVERDUE, "--vary", "days_out", "--format", "json")
+    assert result.exit_code == 0
+    found = json.loads(result.output)
+    assert found["answer"]["outputs"]["tone"] == "kind"
+    assert [r["row_id"] for r in found["reasons"]] == ["child-late"]
+    assert all(a["fewest_proved"] and a["least_proved"] for a in found["why_not"]["alternatives"])
+    pieces = found["variations"]["days_out"]["pieces"]
+    assert [p["outcome"]["row_ids"] for p in pieces] == [["in-time"], ["child-late"]]
+    assert found["completion"] is None
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("explain", *OVERDUE, "--vary", "day"), "`day` is not an input of `library.late_fee`"),
+        (("explain", *OVERDUE, "--keep", "fee"), "`fee` is not an input of `library.late_fee`"),
+        (("explain", *OVERDUE, "--want", "cost=3"), "`cost` is not an output of `library.late_fee`"),
+        (("explain", *OVERDUE, "--want", "tone=rude"), "`tone` is `rude`"),
+        (("explain", "library.late_fees", "--books", "books"), "no decision `library.late_fees`; did you mean `library.late_fee`?"),
+    ],
+)
+def test_explain_refuses_names_that_are_none(args: tuple[str, ...], message: str) -> None:
+    result = run(*args)
+    assert result.exit_code == 1
+    assert message in result.output
 
 
 def test_facts_come_from_arguments_files_and_standard_input(tmp_path: Path) -> None:

@@ -43,6 +43,22 @@ from policybook_client.decision import (
     Trace,
 )
 from policybook_client.errors import PolicybookError
+from policybook_client.explanation import (
+    Alternative,
+    Completion,
+    ExplainedOutcome,
+    Explanation,
+    InputChange,
+    OutcomeKind,
+    Reason,
+    Relevance,
+    TurningTest,
+    UnstatedExample,
+    UnstatedInput,
+    Variation,
+    VariationPiece,
+    WhyNot,
+)
 from policybook_client.values import Value
 
 E = TypeVar("E", bound=enum.Enum)
@@ -167,6 +183,136 @@ def _table_trace(wire: Any) -> TableTrace:
 
 def _named(wire: Any) -> NamedValue:
     return NamedValue(name=wire.name, title=wire.title, value=_optional(wire, "value"), unit=wire.unit)
+
+
+def explanation_of(wire: Any) -> Explanation:
+    """Read an ExplainResponse."""
+    return Explanation(
+        decision=wire.decision,
+        policy_version=wire.policy_version,
+        as_of=date.fromisoformat(wire.as_of_date),
+        request_id=wire.request_id,
+        answer=decision_of(wire.answer) if wire.HasField("answer") else None,
+        refusal=wire.refusal,
+        reasons=tuple(
+            Reason(
+                decision=r.decision,
+                title=r.title,
+                item_number=r.item_number or None,
+                row_id=r.row_id,
+                clauses=tuple(r.clauses),
+                says=r.says,
+                reading=r.reading,
+                outputs=record_of(r.outputs),
+                sentence=r.sentence,
+            )
+            for r in wire.reasons
+        ),
+        why_not=_why_not(wire.why_not) if wire.HasField("why_not") else None,
+        variations={v.input: _variation(v) for v in wire.variations},
+        completion=_completion(wire.completion) if wire.HasField("completion") else None,
+    )
+
+
+def _outcome(wire: Any) -> ExplainedOutcome:
+    return ExplainedOutcome(
+        kind=_member(OutcomeKind, wire.kind),
+        row_ids=tuple(wire.row_ids),
+        outputs=record_of(wire.outputs),
+        refusal=wire.refusal,
+    )
+
+
+def _why_not(wire: Any) -> WhyNot:
+    return WhyNot(
+        alternatives=tuple(
+            Alternative(
+                changes=tuple(
+                    InputChange(
+                        input=c.input,
+                        title=c.title,
+                        before=_optional(c, "from_value"),
+                        after=_optional(c, "to_value"),
+                        difference=_optional(c, "difference"),
+                        added=tuple(map(from_wire, c.added_values)),
+                        removed=tuple(map(from_wire, c.removed_values)),
+                        sentence=c.sentence,
+                    )
+                    for c in a.changes
+                ),
+                outcome=_outcome(a.outcome),
+                fewest_proved=a.fewest_proved,
+                least_proved=a.least_proved,
+                sentence=a.sentence,
+            )
+            for a in wire.alternatives
+        ),
+        proved_inputs=wire.proved_inputs,
+        searched_inputs=wire.searched_inputs,
+        limited_by=wire.limited_by,
+        changeable_inputs=tuple(wire.changeable_inputs),
+        sentence=wire.sentence,
+    )
+
+
+def _variation(wire: Any) -> Variation:
+    return Variation(
+        input=wire.input,
+        title=wire.title,
+        actual=_optional(wire, "actual"),
+        step=_optional(wire, "step"),
+        pieces=tuple(
+            VariationPiece(
+                first=_optional(p, "first_value"),
+                last=_optional(p, "last_value"),
+                values=tuple(map(from_wire, p.values)),
+                added=_optional(p, "added_value"),
+                removed=_optional(p, "removed_value"),
+                is_actual=p.is_actual,
+                outcome=_outcome(p.outcome),
+                varying_outputs=tuple(p.varying_outputs),
+                turning_tests=tuple(
+                    TurningTest(decision=t.decision, row_id=t.row_id, name=t.name, test=t.test) for t in p.turning_tests
+                ),
+                sentence=p.sentence,
+            )
+            for p in wire.pieces
+        ),
+        proved=wire.proved,
+        limited_by=wire.limited_by,
+        sentence=wire.sentence,
+    )
+
+
+def _completion(wire: Any) -> Completion:
+    return Completion(
+        settled_outcome=_outcome(wire.settled_outcome) if wire.settled else None,
+        unstated=tuple(
+            UnstatedInput(
+                input=u.input,
+                title=u.title,
+                relevance=_member(Relevance, u.relevance),
+                required=u.required,
+                has_default=u.HasField("default_value"),
+                default=_optional(u, "default_value"),
+                first_decision=u.first_decision,
+                example=_example(u.example) if u.HasField("example") else None,
+            )
+            for u in wire.unstated_inputs
+        ),
+        limited_by=wire.limited_by,
+        sentence=wire.sentence,
+    )
+
+
+def _example(wire: Any) -> UnstatedExample:
+    return UnstatedExample(
+        value=_optional(wire, "value"),
+        outcome=_outcome(wire.outcome),
+        other_value=_optional(wire, "other_value"),
+        other_outcome=_outcome(wire.other_outcome),
+        other_facts=record_of(wire.other_facts),
+    )
 
 
 def policies_of(wire: Any) -> tuple[list[Policy], str]:

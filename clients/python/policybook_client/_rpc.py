@@ -28,6 +28,8 @@ DEFAULT_MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 # LIMIT: a gRPC server as it comes cuts off clients that ping more often than every five minutes.
 DEFAULT_KEEPALIVE: Final = timedelta(minutes=5)
 PAGE_SIZE: Final = 100
+# The service looks for five seconds at most, and may have others to answer first.
+EXPLAIN_TIMEOUT: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ _POLICY = "/policybook.v1.PolicyService/"
 DECIDE: Final = Method(_DECISION + "Decide", _wire.DecideRequest, _wire.DecideResponse)
 BATCH_DECIDE: Final = Method(_DECISION + "BatchDecide", _wire.BatchDecideRequest, _wire.BatchDecideResponse)
 STREAM_DECIDE: Final = Method(_DECISION + "StreamDecide", _wire.StreamDecideRequest, _wire.StreamDecideResponse)
+EXPLAIN: Final = Method(_DECISION + "Explain", _wire.ExplainRequest, _wire.ExplainResponse)
 LIST_POLICIES: Final = Method(_POLICY + "ListPolicies", _wire.ListPoliciesRequest, _wire.ListPoliciesResponse)
 LIST_DECISIONS: Final = Method(
     _POLICY + "ListDecisionDefinitions", _wire.ListDecisionDefinitionsRequest, _wire.ListDecisionDefinitionsResponse
@@ -96,7 +99,7 @@ GET_DECISION: Final = Method(
 )
 CHECK: Final = Method(_POLICY + "Check", _wire.CheckRequest, _wire.CheckResponse)
 HEALTH: Final = Method("/grpc.health.v1.Health/Check", _wire.HealthCheckRequest, _wire.HealthCheckResponse)
-UNARY: Final = (DECIDE, BATCH_DECIDE, LIST_POLICIES, LIST_DECISIONS, GET_DECISION, CHECK, HEALTH)
+UNARY: Final = (DECIDE, BATCH_DECIDE, EXPLAIN, LIST_POLICIES, LIST_DECISIONS, GET_DECISION, CHECK, HEALTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,15 +321,58 @@ def decide_request(asked: DecisionRequest, settings: Settings, path: str = "") -
         trace_level=(asked.trace or settings.trace).value,
         language=settings.language if asked.language is None else asked.language,
     )
-    match asked.as_of:
+    _set_as_of(request, asked.as_of, path)
+    return request
+
+
+def _set_as_of(request: Any, as_of: date | datetime | None, path: str = "") -> None:
+    match as_of:
         case None:
             pass
         case datetime():
-            request.as_of_time.CopyFrom(timestamp_of(asked.as_of, f"{path}as_of"))
+            request.as_of_time.CopyFrom(timestamp_of(as_of, f"{path}as_of"))
         case date():
-            request.as_of_date = asked.as_of.isoformat()
+            request.as_of_date = as_of.isoformat()
         case _:
-            raise TypeError(f"{path}as_of: a date or an aware datetime, not {type(asked.as_of).__name__}")
+            raise TypeError(f"{path}as_of: a date or an aware datetime, not {type(as_of).__name__}")
+
+
+def explain_request(
+    asked: DecisionRequest,
+    settings: Settings,
+    *,
+    want: object,
+    keep: Iterable[str],
+    vary: Iterable[str],
+    compare: Iterable[str],
+    max_alternatives: int,
+) -> Any:
+    """Build an ExplainRequest; raises as `decide_request`.
+
+    Raises:
+        ValueError: a negative number of alternatives
+    """
+    if max_alternatives < 0:
+        raise ValueError(f"max_alternatives: 0 for none, or more, not {max_alternatives}")
+    names = {"keep": keep, "vary": vary, "compare": compare}
+    for argument, given in names.items():
+        if isinstance(given, str):
+            raise TypeError(f"{argument}: a list of names, not a str: write `[{given!r:.60}]`")
+    request = _wire.ExplainRequest(
+        decision=asked.decision,
+        facts=facts_to_wire(asked.facts, "facts"),
+        request_id=asked.request_id,
+        policy_version=asked.policy_version,
+        trace_level=(asked.trace or settings.trace).value,
+        language=settings.language if asked.language is None else asked.language,
+        wanted_outputs=facts_to_wire(want, "want"),
+        kept_inputs=keep,
+        varied_inputs=vary,
+        compared_outputs=compare,
+        # On the wire 0 is what nobody set.
+        max_alternatives=max_alternatives or -1,
+    )
+    _set_as_of(request, asked.as_of)
     return request
 
 

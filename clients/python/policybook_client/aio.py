@@ -27,6 +27,7 @@ from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
 from policybook_client.errors import DeadlineExceededError, PolicybookError, UnavailableError
+from policybook_client.explanation import Explanation
 from policybook_client.values import Fact
 
 __all__ = ["AsyncPolicybookClient"]
@@ -143,6 +144,44 @@ class AsyncPolicybookClient:
         )
         request = _rpc.decide_request(asked, self._settings)
         return await self._call(_rpc.DECIDE, request, timeout, _read.decision_of)
+
+    async def explain(
+        self,
+        decision: str,
+        facts: Mapping[str, Fact],
+        *,
+        want: Mapping[str, Fact] | None = None,
+        keep: Iterable[str] = (),
+        vary: Iterable[str] = (),
+        compare: Iterable[str] = (),
+        max_alternatives: int = 5,
+        as_of: date | datetime | None = None,
+        policy_version: str = "",
+        trace: TraceLevel | None = None,
+        language: str | None = None,
+        request_id: str = "",
+        timeout: timedelta | None = None,
+    ) -> Explanation:
+        """Explain one decision; see `PolicybookClient.explain`."""
+        asked = DecisionRequest(
+            decision=decision,
+            facts=facts,
+            as_of=as_of,
+            policy_version=policy_version,
+            trace=trace,
+            language=language,
+            request_id=request_id,
+        )
+        request = _rpc.explain_request(
+            asked,
+            self._settings,
+            want=want or {},
+            keep=keep,
+            vary=vary,
+            compare=compare,
+            max_alternatives=max_alternatives,
+        )
+        return await self._call(_rpc.EXPLAIN, request, timeout or _rpc.EXPLAIN_TIMEOUT, _read.explanation_of)
 
     async def decide_batch(
         self, requests: Iterable[DecisionRequest], *, timeout: timedelta | None = None

@@ -17,6 +17,7 @@ from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
 from policybook_client.errors import DeadlineExceededError, PolicybookError, UnavailableError
+from policybook_client.explanation import Explanation
 from policybook_client.values import Fact
 
 __all__ = ["PolicybookClient"]
@@ -183,6 +184,64 @@ class PolicybookClient:
         )
         request = _rpc.decide_request(asked, self._settings)
         return self._call(_rpc.DECIDE, request, timeout, _read.decision_of)
+
+    def explain(
+        self,
+        decision: str,
+        facts: Mapping[str, Fact],
+        *,
+        want: Mapping[str, Fact] | None = None,
+        keep: Iterable[str] = (),
+        vary: Iterable[str] = (),
+        compare: Iterable[str] = (),
+        max_alternatives: int = 5,
+        as_of: date | datetime | None = None,
+        policy_version: str = "",
+        trace: TraceLevel | None = None,
+        language: str | None = None,
+        request_id: str = "",
+        timeout: timedelta | None = None,
+    ) -> Explanation:
+        """Explain one decision: why it came so, what would change it, what comes along an input, or what is missing.
+
+        Args:
+            decision: policy and decision: `credit.shipment`
+            facts: what is known; required ones may be missing, then `completion` says which of them can still matter
+            want: the outcome that is wanted, by output; None: any other
+            keep: inputs that nobody can change
+            vary: inputs along which the outcomes are wanted, at most 5
+            compare: the outputs that matter; empty: the first choice or flag, and for what is missing all outputs
+            max_alternatives: ways to another outcome; 0: none is looked for
+            as_of: as in `decide`; so are the others
+            policy_version: explain only by this version
+            trace: of the answer
+            language: of titles and sentences
+            request_id: your own
+            timeout: for all attempts together; None: 30 seconds, since the service may look for several
+        Raises:
+            InvalidFactsError: facts are unknown, of the wrong type or out of bounds
+            InvalidRequestError: a name is none of the decision
+            PolicybookError: as `decide`
+        """
+        asked = DecisionRequest(
+            decision=decision,
+            facts=facts,
+            as_of=as_of,
+            policy_version=policy_version,
+            trace=trace,
+            language=language,
+            request_id=request_id,
+        )
+        request = _rpc.explain_request(
+            asked,
+            self._settings,
+            want=want or {},
+            keep=keep,
+            vary=vary,
+            compare=compare,
+            max_alternatives=max_alternatives,
+        )
+        return self._call(_rpc.EXPLAIN, request, timeout or _rpc.EXPLAIN_TIMEOUT, _read.explanation_of)
 
     def decide_batch(
         self, requests: Iterable[DecisionRequest], *, timeout: timedelta | None = None

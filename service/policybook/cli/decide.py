@@ -69,7 +69,7 @@ def command(
     """
     request: Mapping[str, Any] = {}
     if request_file:
-        request = object_from_json(_read(request_file), request_file)
+        request = object_from_json(read_file(request_file), request_file)
         if decision and "=" in decision:
             facts, decision = (decision, *facts), None
     name = decision or str(request.get("decision", ""))
@@ -77,7 +77,7 @@ def command(
         raise click.UsageError("name the decision first: `policybook decide credit.shipment credit_limit=10000 ...`")
     given = facts_from_json(_object(request.get("facts", {}), request_file or ""))
     if facts_file:
-        given |= facts_from_json(object_from_json(_read(facts_file), facts_file))
+        given |= facts_from_json(object_from_json(read_file(facts_file), facts_file))
     given |= facts_from_arguments(facts)
     day = as_of or str(request.get("as_of", ""))
     asked = _Asked(name, given, day, version, trace, str(request.get("request_id", "")))
@@ -150,7 +150,8 @@ def _object(value: object, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _read(name: str) -> str:
+def read_file(name: str) -> str:
+    """Return the text of a file, or of standard input for `-`."""
     if name == "-":
         return sys.stdin.read()
     try:

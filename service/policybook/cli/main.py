@@ -16,7 +16,7 @@ from policybook.diagnostics import did_you_mean
 from policybook.errors import BookError, EngineError, FactsError, PolicybookError
 
 # name -> module: a command's imports are paid for only when it runs (grpc alone costs a third of a second).
-COMMANDS = ("check", "fmt", "show", "decide", "test", "clauses", "book", "serve", "schema", "completion", "version")
+COMMANDS = ("check", "fmt", "show", "decide", "explain", "test", "clauses", "book", "serve", "schema", "completion", "version")
 
 
 class _Commands(click.Group):

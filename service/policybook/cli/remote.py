@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal as Exact
 from fractions import Fraction
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from policybook.cli.exits import FaultError, RefusedError
-from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
+from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownHeadroom, ShownItem, ShownRow, ShownTable, ShownValue, far_text
 from policybook.cli.words import Lang
 from policybook.model.facts import Raw, RawFacts, Tag
 from policybook.model.kinds import NO_TEXT, Text
 from policybook.trials.text import grouped_digits
 from policybook.values import (
+    Period,
     decimal_text,
     duration_text,
     minor_units,
@@ -106,7 +107,7 @@ class Service:
                 )
                 for lang in self.langs
             }
-            return _Merger(answers, definitions, self.zone(decision.partition(".")[0]), self.output_names).view()
+            return Merger(answers, definitions, self.zone(decision.partition(".")[0]), self.output_names, self.pc.Period).view()
         except self.pc.PolicybookError as e:
             ours = isinstance(e, self.pc.UnavailableError | self.pc.DeadlineExceededError | self.pc.InternalError)
             raise (FaultError if ours else RefusedError)(str(e)) from None
@@ -161,7 +162,68 @@ class Service:
         return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-class _Merger:
+class Writer:
+    """Writes what a service answered, once in each language."""
+
+    def __init__(self, languages: Iterable[str], zone: ZoneInfo) -> None:
+        self.languages = tuple(languages)
+        self.zone = zone
+
+    def text(self, texts: Sequence[str]) -> Text:
+        """Make one text of one in each language."""
+        by_lang = dict(zip(self.languages, texts, strict=True))
+        return Text(by_lang.get("en", ""), by_lang.get("zh", ""))
+
+    def written(self, value: Any, kind: str = "") -> str:
+        """Write a value as one reads it."""
+        match value:
+            case None:
+                return "null"
+            case bool():
+                return "true" if value else "false"
+            case Exact() if kind == "PERCENT":
+                return f"{decimal_text(Fraction(value) * 100)}%"
+            case Exact() | Fraction():
+                return decimal_text(Fraction(value))
+            case datetime():
+                return value.astimezone(self.zone).isoformat(timespec="minutes")
+            case date():
+                return value.isoformat()
+            case time():
+                return value.isoformat(timespec="minutes" if not value.second else "auto")
+            case timedelta():
+                return duration_text(value)
+            case tuple():
+                return f"[{', '.join(self.written(v) for v in value)}]"
+            case Mapping():
+                return f"{{{', '.join(f'{name}: {self.written(v)}' for name, v in value.items() if v is not None)}}}"
+        if hasattr(value, "currency"):
+            amount, currency = Fraction(value.amount), value.currency
+            if isinstance(value.amount, Fraction):
+                near = money_text(rounded(amount, minor_units(currency)), currency)
+                return f"{decimal_text(amount)} {currency} (about {grouped_digits(near)})"
+            return f"{grouped_digits(money_text(amount, currency))} {currency}"
+        return str(value)
+
+    def json(self, value: Any) -> object:
+        """Return a value for JSON: numbers as text, which keeps them exact."""
+        match value:
+            case None | bool() | str():
+                return value
+            case Exact() | Fraction():
+                return decimal_text(Fraction(value))
+            case tuple():
+                return [self.json(v) for v in value]
+            case Mapping():
+                return {name: self.json(v) for name, v in value.items()}
+        if hasattr(value, "currency"):
+            amount = Fraction(value.amount)
+            text = decimal_text(amount) if isinstance(value.amount, Fraction) else money_text(amount, value.currency)
+            return {"amount": text, "currency": value.currency}
+        return self.written(value)
+
+
+class Merger(Writer):
     """Turns one answer in each language into one view."""
 
     def __init__(
@@ -170,11 +232,13 @@ class _Merger:
         definitions: Mapping[str, pc.DecisionDefinition],
         zone: ZoneInfo,
         output_names: Callable[[str], tuple[str, ...]],
+        period: type[pc.Period],
     ) -> None:
+        super().__init__(answers, zone)
         self.output_names = output_names
+        self.period = period
         self.answers = answers
         self.definitions = definitions
-        self.zone = zone
         self.first = next(iter(answers.values()))
         self.outputs = {
             f.name: {lang: f2 for lang, d in definitions.items() for f2 in d.outputs if f2.name == f.name} for f in self.definition.outputs
@@ -206,10 +270,6 @@ class _Merger:
             decided_at=a.decided_at.isoformat(timespec="milliseconds"),
             elapsed_ns=elapsed // timedelta(microseconds=1) * 1000,
         )
-
-    def text(self, texts: Sequence[str]) -> Text:
-        by_lang = dict(zip(self.answers, texts, strict=True))
-        return Text(by_lang.get("en", ""), by_lang.get("zh", ""))
 
     def outputs_of(self, outputs: Mapping[str, Any]) -> tuple[ShownValue, ...]:
         return tuple(self.output(name, outputs[name]) for name in self.output_names(self.first.decision) if name in outputs)
@@ -255,6 +315,31 @@ class _Merger:
             figures=tuple(self.figure(ps) for ps in zip(*(x.parameters for x in tables), strict=True)),
             rows=tuple(self.row(rs) for rs in zip(*(x.rows for x in tables), strict=True)),
             outputs=tuple(self.plain(name, t.outputs[name]) for name in self.output_names(t.decision) if name in t.outputs),
+            headroom=tuple(self.headroom(hs, t.decision) for hs in zip(*(x.headroom for x in tables), strict=True)),
+        )
+
+    def headroom(self, headroom: Sequence[pc.Headroom], decision: str) -> ShownHeadroom:
+        h = headroom[0]
+        q = h.quantity
+        return ShownHeadroom(
+            quantity=self.named([x.quantity for x in headroom]),
+            moved=h.moved,
+            side=h.side.name.lower(),
+            threshold=self.plain(q.name, h.threshold),
+            included=h.threshold_included,
+            distance=self.plain(q.name, h.distance),
+            far=far_text(
+                Period(h.distance.months) if isinstance(h.distance, self.period) else h.distance,
+                self.written(h.distance),
+                in_days=isinstance(h.quantity.value, date) and not isinstance(h.quantity.value, datetime),
+            ),
+            is_moment=isinstance(h.quantity.value, date | time),
+            outcome=h.beyond_outcome.name.lower().replace("_", " "),
+            rows=h.beyond_row_ids,
+            outputs=tuple(self.plain(name, h.beyond_outputs[name]) for name in self.output_names(decision) if name in h.beyond_outputs),
+            row=h.row_id,
+            name=h.test_name,
+            test=h.test,
         )
 
     def plain(self, name: str, value: Any, title: Text = NO_TEXT, unit: Text = NO_TEXT) -> ShownValue:
@@ -287,49 +372,3 @@ class _Merger:
             position=r.position,
             is_default=r.is_default,
         )
-
-    def written(self, value: Any, kind: str = "") -> str:
-        match value:
-            case None:
-                return "null"
-            case bool():
-                return "true" if value else "false"
-            case Exact() if kind == "PERCENT":
-                return f"{decimal_text(Fraction(value) * 100)}%"
-            case Exact() | Fraction():
-                return decimal_text(Fraction(value))
-            case datetime():
-                return value.astimezone(self.zone).isoformat(timespec="minutes")
-            case date():
-                return value.isoformat()
-            case time():
-                return value.isoformat(timespec="minutes" if not value.second else "auto")
-            case timedelta():
-                return duration_text(value)
-            case tuple():
-                return f"[{', '.join(self.written(v) for v in value)}]"
-            case Mapping():
-                return f"{{{', '.join(f'{name}: {self.written(v)}' for name, v in value.items() if v is not None)}}}"
-        if hasattr(value, "currency"):
-            amount, currency = Fraction(value.amount), value.currency
-            if isinstance(value.amount, Fraction):
-                near = money_text(rounded(amount, minor_units(currency)), currency)
-                return f"{decimal_text(amount)} {currency} (about {grouped_digits(near)})"
-            return f"{grouped_digits(money_text(amount, currency))} {currency}"
-        return str(value)
-
-    def json(self, value: Any) -> object:
-        match value:
-            case None | bool() | str():
-                return value
-            case Exact() | Fraction():
-                return decimal_text(Fraction(value))
-            case tuple():
-                return [self.json(v) for v in value]
-            case Mapping():
-                return {name: self.json(v) for name, v in value.items()}
-        if hasattr(value, "currency"):
-            amount = Fraction(value.amount)
-            text = decimal_text(amount) if isinstance(value.amount, Fraction) else money_text(amount, value.currency)
-            return {"amount": text, "currency": value.currency}
-        return self.written(value)

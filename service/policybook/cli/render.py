@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownItem, ShownRow, ShownTable, ShownValue
+from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownHeadroom, ShownItem, ShownRow, ShownTable, ShownValue
 from policybook.cli.words import HIT_POLICIES, Lang, broken, caption, joined, labelled, lines
 from policybook.model.kinds import Text as Words
 from policybook.model.wording import unit_after
@@ -191,9 +191,34 @@ def _table(table: ShownTable, number: int, before: ShownTable | None, lang: Lang
     parts += [Text(caption("rows", lang), "help"), indented(_rows(table, lang), 2)]
     if table.outputs and shows_outputs:
         parts.append(_gave(table, lang))
+    if table.headroom:
+        parts += [Text(caption("headroom", lang), "help"), indented(headroom_table(table.headroom, lang), 2)]
     numbered = grid(True, False)
     numbered.add_row(Text(str(number), "dim"), Group(*parts))
     return Group(numbered)
+
+
+def headroom_table(headroom: Sequence[ShownHeadroom], lang: Lang) -> Table:
+    """Draw how far each quantity may move, and what comes then."""
+    table = grid(True, False, False)
+    for h in headroom:
+        rising = h.side == "below"
+        past = ("after_that" if h.is_moment else "above_that") if rising else ("before_that" if h.is_moment else "below_that")
+        if h.threshold.text == h.quantity.text:
+            where, when = caption("room_at", lang).format(h.threshold.text), caption(past, lang)
+        else:
+            side = ("before" if rising else "after") if h.is_moment else h.side
+            where = caption(f"room_{side}", lang).format(h.far.get(lang), h.threshold.text)
+            when = caption(past if h.included else "from_there", lang)
+        then = Text(when if lang == "zh" else f"{when} ", "dim")
+        if h.outcome == "decided":
+            then.append(", ".join(h.rows) or caption("would_nothing", lang), "yes")
+            if h.outputs:
+                then.append(f" ({h.outputs[0].name} = {h.outputs[0].text})", "value")
+        else:
+            then.append(caption("would_refuse" if h.outcome == "refused" else "would_no_match", lang), "weak")
+        table.add_row(Text(h.quantity.name), Text(where), then)
+    return table
 
 
 def _is_noise(value: ShownValue, table: ShownTable) -> bool:
@@ -293,4 +318,4 @@ def _cell(cell: ShownCell, known: Mapping[str, str], lang: Lang, style: str) -> 
     return text.append(f"{word} ", "dim").append(cell.test).append(figures_in(cell.test, known), "dim")
 
 
-__all__ = ["decision_panel", "grid", "hit_policy", "indented", "trace_group", "with_unit"]
+__all__ = ["decision_panel", "grid", "headroom_table", "hit_policy", "indented", "trace_group", "with_unit"]

@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from policybook.model.answer import Answer, CellVerdict, Item, NamedValue, Outcome, RowVerdict, TableTrace
+from policybook.model.answer import Answer, CellVerdict, Headroom, Item, NamedValue, Outcome, RowVerdict, TableTrace
 from policybook.model.book import Decision, Row
-from policybook.model.kinds import NO_TEXT, Base, Field, Kind, Text
+from policybook.model.kinds import DURATION, NO_TEXT, Base, Field, Kind, Text
+from policybook.model.wording import figure_text
 from policybook.trials.text import value_text
-from policybook.values import Value, decimal_text, duration_text, is_terminating, money_text
+from policybook.values import Period, Value, decimal_text, duration_text, is_terminating, money_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,35 @@ class ShownItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownHeadroom:
+    """How far a quantity may move before its table answers otherwise.
+
+    Args:
+        side: `below` or `above`
+        far: the distance in words
+        is_moment: the quantity is a day, an instant or a time of day
+        outcome: `decided`, `no match` or `refused`
+        rows, outputs: what comes beyond
+        row, name, test: the test that turns
+    """
+
+    quantity: ShownValue
+    moved: str
+    side: str
+    threshold: ShownValue
+    included: bool
+    distance: ShownValue
+    far: Text
+    is_moment: bool
+    outcome: str
+    rows: tuple[str, ...]
+    outputs: tuple[ShownValue, ...]
+    row: str
+    name: str
+    test: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTable:
     decision: str
     title: Text
@@ -83,6 +113,7 @@ class ShownTable:
     figures: tuple[ShownFigure, ...]
     rows: tuple[ShownRow, ...]
     outputs: tuple[ShownValue, ...]
+    headroom: tuple[ShownHeadroom, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +245,26 @@ class _Shower:
             ),
             rows=tuple(self.row(r) for r in table.rows),
             outputs=tuple(self.output(fields[name], value) for name, value in table.outputs.items()),
+            headroom=tuple(self.headroom(h, fields) for h in table.headroom),
+        )
+
+    def headroom(self, headroom: Headroom, fields: dict[str, Field]) -> ShownHeadroom:
+        q, beyond = headroom.quantity, headroom.beyond
+        return ShownHeadroom(
+            quantity=self.named(q),
+            moved=headroom.moved,
+            side=headroom.side.value,
+            threshold=self.value(q.name, q.kind, headroom.threshold),
+            included=headroom.included,
+            distance=self.value(q.name, headroom.distance_kind, headroom.distance),
+            far=far_text(headroom.distance, self.text(headroom.distance, headroom.distance_kind), in_days=q.kind.base is Base.DATE),
+            is_moment=q.kind.base in (Base.DATE, Base.DATETIME, Base.TIME),
+            outcome="refused" if beyond.refused else beyond.outcome.value,
+            rows=tuple(r.id for r in beyond.rows),
+            outputs=tuple(self.output(fields[name], value) for name, value in beyond.outputs.items()),
+            row=beyond.row.id,
+            name=beyond.key,
+            test=beyond.test,
         )
 
     def row(self, verdict: RowVerdict) -> ShownRow:
@@ -237,6 +288,15 @@ class _Shower:
             passed=cell.passed,
             json=as_json(cell.actual, cell.kind, self.currency, self.zone),
         )
+
+
+def far_text(value: object, text: str, *, in_days: bool) -> Text:
+    """Write a distance in words: a length of time as `2 days`, all else as it is."""
+    if in_days and isinstance(value, timedelta):
+        return Text(f"{value.days} day{'' if value.days == 1 else 's'}", f"{value.days} 天")
+    if isinstance(value, timedelta | Period):
+        return Text(*(figure_text(value, DURATION, "", language) for language in ("en", "zh")))
+    return Text(text, text)
 
 
 def label_of(value: Value, kind: Kind) -> Text:
@@ -314,4 +374,22 @@ def _table_json(t: ShownTable) -> dict[str, Any]:
             for r in t.rows
         ],
         "outputs": {v.name: v.json for v in t.outputs},
+        "headroom": [
+            {
+                "quantity": h.quantity.name,
+                "actual": h.quantity.json,
+                "moved_name": h.moved,
+                "side": h.side,
+                "threshold": h.threshold.json,
+                "threshold_included": h.included,
+                "distance": h.distance.json,
+                "row_id": h.row,
+                "test_name": h.name,
+                "test": h.test,
+                "beyond_outcome": h.outcome.replace(" ", "_"),
+                "beyond_row_ids": list(h.rows),
+                "beyond_outputs": {v.name: v.json for v in h.outputs},
+            }
+            for h in t.headroom
+        ],
     }

@@ -243,8 +243,13 @@ class _Plan:
             atoms = [a for a, k in axis.form if k]
             if not atoms:
                 continue
-            # A plain one before one that moves more than itself, an input before what is computed, and the one on the fewest axes.
-            atom = min(atoms, key=lambda a: (_rank(a), not self._is_pure(a), sum(a in other.atoms for _, other in axes)))
+            tested = self._tested(axis)
+
+            def how_well(a: Atom, tested: frozenset[Formula] = tested) -> tuple[object, ...]:
+                # An input before what is computed, one that moves nothing else, one that the test names, one on few axes.
+                return (_rank(a), not self._is_pure(a), a.formula not in tested, sum(a in other.atoms for _, other in axes))
+
+            atom = min(atoms, key=how_well)
             chosen[atom.index] = atom
         for atom in chosen.values():
             lines = tuple((i, axis, k) for i, axis in axes for a, k in axis.form if a is atom and k)
@@ -264,6 +269,12 @@ class _Plan:
                 step=least_step(atom.kind, self.book.currency) or Fraction(1),
                 derived=tuple(self._moved_with(atom)),
             )
+
+    def _tested(self, axis: OrderedAxis) -> frozenset[Formula]:
+        """Return what the tests that gave an axis its name are about."""
+        subjects = (c.subject for row in self.grid.rows for c in row.cells if c.key == axis.key)
+        subject = next(subjects, None)
+        return frozenset(linear(self.grid.plain.of(subject)).terms) if subject is not None else frozenset()
 
     def _is_pure(self, atom: Atom) -> bool:
         if not atom.is_variable:

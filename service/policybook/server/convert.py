@@ -13,6 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from policybook.desk import Desk, Request
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.errors import FactsError, RequestError
+from policybook.explain.explainer import Question
+from policybook.explain.why_not import DEFAULT_ALTERNATIVES
 from policybook.model.answer import Answer, TraceLevel
 from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
 from policybook.model.kinds import Base, Kind
@@ -113,7 +115,43 @@ def decide(desk: Desk, message: decision_pb.DecideRequest, limits: Limits) -> An
     raise FactsError(Report(tuple(faults)))
 
 
-def _as_of(message: decision_pb.DecideRequest) -> date | datetime | None:
+def question(message: decision_pb.ExplainRequest, limits: Limits) -> Question:
+    """Read what a message asks to be explained.
+
+    Raises:
+        PolicybookError: a field that is wrong; FactsError for what the wire alone shows to be wrong with facts
+    """
+    level = _LEVELS.get(message.trace_level)
+    if level is None:
+        raise RequestError("trace_level", f"there is no trace level {message.trace_level}")
+    if len(message.policy_version) > limits.name_characters:
+        raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
+    if message.max_alternatives < -1:
+        raise RequestError("max_alternatives", f"it must be -1 (none) or more, not {message.max_alternatives}")
+    reader = FactReader(limits)
+    facts = reader.read(message.facts)
+    wanted = reader.read(message.wanted_outputs, "wanted_outputs")
+    if reader.faults:
+        raise FactsError(Report(tuple(reader.faults.values())))
+    return Question(
+        request=Request(
+            decision=message.decision,
+            facts=facts,
+            request_id=message.request_id,
+            as_of=_as_of(message),
+            version=message.policy_version,
+            trace=level,
+        ),
+        wanted=wanted,
+        kept=tuple(message.kept_inputs),
+        varied=tuple(message.varied_inputs),
+        compared=tuple(message.compared_outputs),
+        most=0 if message.max_alternatives == -1 else message.max_alternatives or DEFAULT_ALTERNATIVES,
+        effort_s=limits.explain_s,
+    )
+
+
+def _as_of(message: decision_pb.DecideRequest | decision_pb.ExplainRequest) -> date | datetime | None:
     stated = message.WhichOneof("as_of")
     if stated is None:
         return None
@@ -141,9 +179,11 @@ class FactReader:
         self._room = limits.values
         self._limits = limits
 
-    def read(self, facts: Mapping[str, values_pb.Value]) -> dict[str, Raw]:
+    def read(self, facts: Mapping[str, values_pb.Value], where: str = "facts") -> dict[str, Raw]:
         """Read all facts.
 
+        Args:
+            where: the field of the request that they stand in
         Raises:
             TooManyItemsError: lists and records of more values than a request may hold
         """
@@ -151,7 +191,7 @@ class FactReader:
         for name, value in facts.items():
             kind = value.WhichOneof("kind")
             reader = _SIMPLE.get(kind)
-            out[name] = reader(value) if reader is not None else self._other(value, kind, f"facts.{name[:100]}", 1)
+            out[name] = reader(value) if reader is not None else self._other(value, kind, f"{where}.{name[:100]}", 1)
         return out
 
     def _value(self, value: values_pb.Value, path: str, depth: int) -> Raw:

@@ -155,7 +155,7 @@ class StreamDecideResponse(_message.Message):
     def __init__(self, result: _Optional[_Union[DecideResult, _Mapping]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("decision", "facts", "request_id", "as_of_date", "as_of_time", "policy_version", "trace_level", "language", "wanted_outputs", "kept_inputs", "varied_inputs", "max_alternatives")
+    __slots__ = ("decision", "facts", "request_id", "as_of_date", "as_of_time", "policy_version", "trace_level", "language", "wanted_outputs", "kept_inputs", "varied_inputs", "max_alternatives", "compared_outputs")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +182,7 @@ class ExplainRequest(_message.Message):
     KEPT_INPUTS_FIELD_NUMBER: _ClassVar[int]
     VARIED_INPUTS_FIELD_NUMBER: _ClassVar[int]
     MAX_ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     decision: str
     facts: _containers.MessageMap[str, _values_pb2.Value]
     request_id: str
@@ -194,10 +195,11 @@ class ExplainRequest(_message.Message):
     kept_inputs: _containers.RepeatedScalarFieldContainer[str]
     varied_inputs: _containers.RepeatedScalarFieldContainer[str]
     max_alternatives: int
-    def __init__(self, decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., request_id: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., language: _Optional[str] = ..., wanted_outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., kept_inputs: _Optional[_Iterable[str]] = ..., varied_inputs: _Optional[_Iterable[str]] = ..., max_alternatives: _Optional[int] = ...) -> None: ...
+    compared_outputs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., request_id: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., language: _Optional[str] = ..., wanted_outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., kept_inputs: _Optional[_Iterable[str]] = ..., varied_inputs: _Optional[_Iterable[str]] = ..., max_alternatives: _Optional[int] = ..., compared_outputs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("answer", "reasons", "why_not", "variations", "completion", "decision", "policy_version", "as_of_date", "request_id")
+    __slots__ = ("answer", "reasons", "why_not", "variations", "completion", "decision", "policy_version", "as_of_date", "request_id", "refusal")
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     WHY_NOT_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +209,7 @@ class ExplainResponse(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     AS_OF_DATE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     answer: DecideResponse
     reasons: _containers.RepeatedCompositeFieldContainer[_explanation_pb2.Reason]
     why_not: _explanation_pb2.WhyNot
@@ -216,4 +219,5 @@ class ExplainResponse(_message.Message):
     policy_version: str
     as_of_date: str
     request_id: str
-    def __init__(self, answer: _Optional[_Union[DecideResponse, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_explanation_pb2.Reason, _Mapping]]] = ..., why_not: _Optional[_Union[_explanation_pb2.WhyNot, _Mapping]] = ..., variations: _Optional[_Iterable[_Union[_explanation_pb2.Variation, _Mapping]]] = ..., completion: _Optional[_Union[_explanation_pb2.Completion, _Mapping]] = ..., decision: _Optional[str] = ..., policy_version: _Optional[str] = ..., as_of_date: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    refusal: str
+    def __init__(self, answer: _Optional[_Union[DecideResponse, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_explanation_pb2.Reason, _Mapping]]] = ..., why_not: _Optional[_Union[_explanation_pb2.WhyNot, _Mapping]] = ..., variations: _Optional[_Iterable[_Union[_explanation_pb2.Variation, _Mapping]]] = ..., completion: _Optional[_Union[_explanation_pb2.Completion, _Mapping]] = ..., decision: _Optional[str] = ..., policy_version: _Optional[str] = ..., as_of_date: _Optional[str] = ..., request_id: _Optional[str] = ..., refusal: _Optional[str] = ...) -> None: ...

@@ -129,7 +129,7 @@ class InputChange(_message.Message):
     def __init__(self, input: _Optional[str] = ..., title: _Optional[str] = ..., from_value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., to_value: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., difference: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., added_values: _Optional[_Iterable[_Union[_values_pb2.Value, _Mapping]]] = ..., removed_values: _Optional[_Iterable[_Union[_values_pb2.Value, _Mapping]]] = ..., sentence: _Optional[str] = ...) -> None: ...
 
 class Variation(_message.Message):
-    __slots__ = ("input", "title", "actual", "step", "pieces", "proved", "limited_by")
+    __slots__ = ("input", "title", "actual", "step", "pieces", "proved", "limited_by", "sentence")
     INPUT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ACTUAL_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +137,7 @@ class Variation(_message.Message):
     PIECES_FIELD_NUMBER: _ClassVar[int]
     PROVED_FIELD_NUMBER: _ClassVar[int]
     LIMITED_BY_FIELD_NUMBER: _ClassVar[int]
+    SENTENCE_FIELD_NUMBER: _ClassVar[int]
     input: str
     title: str
     actual: _values_pb2.Value
@@ -144,7 +145,8 @@ class Variation(_message.Message):
     pieces: _containers.RepeatedCompositeFieldContainer[VariationPiece]
     proved: bool
     limited_by: str
-    def __init__(self, input: _Optional[str] = ..., title: _Optional[str] = ..., actual: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., step: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., pieces: _Optional[_Iterable[_Union[VariationPiece, _Mapping]]] = ..., proved: _Optional[bool] = ..., limited_by: _Optional[str] = ...) -> None: ...
+    sentence: str
+    def __init__(self, input: _Optional[str] = ..., title: _Optional[str] = ..., actual: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., step: _Optional[_Union[_values_pb2.Value, _Mapping]] = ..., pieces: _Optional[_Iterable[_Union[VariationPiece, _Mapping]]] = ..., proved: _Optional[bool] = ..., limited_by: _Optional[str] = ..., sentence: _Optional[str] = ...) -> None: ...
 
 class VariationPiece(_message.Message):
     __slots__ = ("first_value", "last_value", "values", "added_value", "removed_value", "is_actual", "outcome", "varying_outputs", "turning_tests", "sentence")

@@ -61,6 +61,8 @@ DecideResult: Final = _v1("DecideResult")
 ItemError: Final = _v1("ItemError")
 BatchDecideRequest: Final = _v1("BatchDecideRequest")
 BatchDecideResponse: Final = _v1("BatchDecideResponse")
+ExplainRequest: Final = _v1("ExplainRequest")
+ExplainResponse: Final = _v1("ExplainResponse")
 StreamDecideRequest: Final = _v1("StreamDecideRequest")
 StreamDecideResponse: Final = _v1("StreamDecideResponse")
 
