@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from books_in_text import book_of
-from policybook.analyse.invariants import Proofs
+from policybook.analyse.broken import Breach
+from policybook.analyse.invariants import Proofs, Proved
 from policybook.analyse.space import Judge
 from policybook.errors import PolicybookError
 from policybook.model.answer import Outcome, TraceLevel
@@ -197,3 +198,127 @@ def test_a_verdict_is_that_of_all_requests(book: Book) -> None:
         assert "count(" in book.source.text
         return
     assert (found, book.source.text) == (("Breach" if is_broken(book) else "Proved"), book.source.text)
+
+
+# ---------------------------------------------------------------- lists: nothing is proved that a short one breaks
+
+LISTS = """\
+inputs:
+  limit: {type: integer, min: 0, max: 2}
+  items: {type: list, of: {type: record, fields: {a: {type: integer, min: 0, max: 2}, k: {type: enum, values: [p, q]}}}}
+"""
+ITEM_TESTS = ["item.a: < limit", "item.a: '> 0'", "item.k: p", "item.k: not(q)", "item.a: '>= limit', item.k: q", "limit: '> 0'"]
+ITEM_VALUES = ["item.a", "1", "limit", "2 - item.a", "item.a * 2", "0 - 1", "count(items)", "least"]
+WHOLE_VALUES = [
+    "sum(each.x)",
+    "min(each.x)",
+    "max(items.a)",
+    "count(items)",
+    "if limit > 0 then count(items) else 0",
+    "sum(if limit = 1 then items.a else each.x)",
+    "count(if both.x > 2 then items.a else concat(items.a, each.x))",
+    "both.x",
+    "coalesce(least, 0) + limit",
+    "if 1 in items.a then 2 else 0",
+    "count(distinct(items.a))",
+    "coalesce(last(items.a), 0)",
+    "coalesce(last(each.x), first(each.x), 0)",
+]
+
+
+@st.composite
+def list_books(draw: st.DrawFn) -> Book:
+    def rules(name: str) -> str:
+        count = draw(st.integers(1, 3))
+        return "\n".join(
+            f"      - {{id: {name}{i}, clause: 1, when: {{{draw(st.sampled_from(ITEM_TESTS))}}}, then: {{x: {draw(st.sampled_from(ITEM_VALUES))}}}}}"
+            for i in range(count)
+        )
+
+    claim = draw(
+        st.one_of(
+            st.builds(
+                "never: {}, as: {}".format,
+                st.sampled_from(["rises", "falls"]),
+                st.sampled_from(["limit", "items"]),
+            ),
+            st.sampled_from(["within: '[0..2]'", "within: '>= limit'", "within: < 3"]),
+        )
+    )
+    return book_of(f"""{LISTS}values:
+  least: min(items.a)
+decisions:
+  each:
+    for_each: {{item: items}}
+    hit_policy: first
+    outputs: {{x: {{type: integer}}}}
+    rules:
+{rules("e")}
+    default: {{id: none, clause: 1, then: {{x: 0}}}}
+  both:
+    for_each: {{item: items}}
+    hit_policy: {draw(st.sampled_from(["collect sum", "collect min", "collect max"]))}
+    outputs: {{x: {{type: integer}}}}
+    rules:
+{rules("a")}
+  used:
+    hit_policy: first
+    outputs: {{y: {{type: integer, optional: true}}, least: {{type: integer, optional: true}}, sum: {{type: integer}}}}
+    rules:
+      - {{id: small, clause: 1, when: {{limit: 0}}, then: {{y: "{draw(st.sampled_from(WHOLE_VALUES))}", least: least, sum: sum(each.x)}}}}
+      - {{id: rest, clause: 1, then: {{y: "{draw(st.sampled_from(WHOLE_VALUES))}", least: both.x, sum: limit}}}}
+    invariants:
+      - {{id: i, output: y, {claim}}}
+""")
+
+
+def short_lists() -> Iterator[tuple[dict[str, Value], ...]]:
+    elements = [{"a": Fraction(a), "k": k} for a in range(3) for k in ("p", "q")]
+    for size in range(3):
+        yield from itertools.product(elements, repeat=size)
+
+
+def broken_by_a_short_list(book: Book) -> bool:
+    judge = Judge(book)
+    decision = book.decision_by_name["used"]
+    claim = decision.invariants[0].claim
+
+    def y(limit: int, items: tuple[dict[str, Value], ...]) -> Value:
+        return judge.decider.decide(decision, {"limit": Fraction(limit), "items": items}, DAY, NOON, TraceLevel.NONE).outputs["y"]
+
+    answered = {(limit, i): y(limit, items) for limit in range(3) for i, items in enumerate(LISTS_OF)}
+    if hasattr(claim, "test"):
+        admits = {
+            "[0..2]": lambda _, v: 0 <= v <= 2,
+            ">= limit": lambda limit, v: v >= limit,
+            "< 3": lambda _, v: v < 3,
+        }[claim.text]
+        return any(v is not None and not admits(limit, v) for (limit, _), v in answered.items())
+    pairs = (
+        [((a, i), (b, i)) for a, b in ((0, 1), (0, 2), (1, 2)) for i in range(len(LISTS_OF))]
+        if claim.grows.name == "limit"  # type: ignore[union-attr]
+        else [
+            ((n, i), (n, j))
+            for n in range(3)
+            for i, a in enumerate(LISTS_OF)
+            for j, b in enumerate(LISTS_OF)
+            if b[:-1] == a and len(b) > len(a)
+        ]
+    )
+    down = claim.never.value == "falls"  # type: ignore[union-attr]
+    return any(rises(*((answered[b], answered[a]) if down else (answered[a], answered[b]))) for a, b in pairs)
+
+
+LISTS_OF = list(short_lists())
+
+
+@settings(max_examples=60)
+@given(list_books())
+def test_nothing_is_proved_that_a_short_list_breaks(book: Book) -> None:
+    decision = book.decision_by_name["used"]
+    verdict = Proofs(Judge(book), decision, seconds=2.0).verdict(decision.invariants[0])
+    if isinstance(verdict, Proved):
+        assert not broken_by_a_short_list(book), book.source.text
+    elif isinstance(verdict, Breach):
+        # Each was decided before it was called one; a list of two shows most of them.
+        assert verdict.asking is not None

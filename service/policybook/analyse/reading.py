@@ -383,11 +383,16 @@ class Reading:
                 return inner
             return s.pick(source.null, NULL if isinstance(inner, Scalar) else _emptied(inner), inner)
         if isinstance(source, Items):
-            rest = source.rest and Rest(f"{source.rest.name}.{name}", self._field(source.rest.typical, name), source.rest.condition)
-            if rest is not None:
-                self._alias(rest.name, source.rest.name if source.rest else "")
+            rest = source.rest and self._rest_field(source.rest, name)
             return Items(tuple((here, self._field(t, name)) for here, t in source.items), rest, source.null)
         return NULL
+
+    def _rest_field(self, rest: Rest, name: str) -> Rest:
+        parts = tuple((here, self._rest_field(part, name)) for here, part in rest.parts)
+        made = Rest(f"{rest.name}.{name}", self._field(rest.typical, name), rest.condition, parts)
+        if not parts:
+            self._alias(made.name, rest.name)
+        return made
 
     def _member(self, item: Term, among: Term) -> Cond:
         if not isinstance(among, Items):
@@ -397,9 +402,9 @@ class Reading:
     def holds(self, items: Items, sought: Term) -> Cond:
         found = self.solver.holds(items, sought)
         if items.rest is not None:
-            self._rests.setdefault(items.rest.name, {})[self.solver.name_of(sought)] = self.solver.holds(
-                Items((), items.rest, False), sought
-            )
+            name = self.solver.name_of(sought)
+            for _, rest in items.rest.alternatives:
+                self._rests.setdefault(rest.name, {})[name] = self.solver.holds(Items((), rest, False), sought)
         return found
 
     def comparison(self, op: str, left: Formula, right: Formula, scope: Scope) -> Cond:
@@ -786,8 +791,9 @@ class Reading:
                 source, typical = rest
                 what = typical.outputs.get(output.name) or self._some(decision, output, typical)
                 name = f"{self.book.name}.{decision.name}.{output.name}"
-                tail = Rest(self.solver.fresh(name) if self._elements_differ(decision) else name, what, source.condition)
-                if not decision.hit_policy.multi:
+                apart = self._elements_differ(decision) or bool(source.parts)
+                tail = Rest(self.solver.fresh(name) if apart else name, what, source.condition)
+                if not decision.hit_policy.multi and not source.parts:
                     self._alias(tail.name, source.name)
             made = Items(tuple(items), tail, False)
             out[output.name] = self._aggregated(how, output, made) if how is not None and how.applies_to(output) else made
@@ -844,7 +850,9 @@ class Reading:
     def count(self, items: Items) -> Expr:
         """Count the elements of a list."""
         known = self.solver.count(items)
-        return known if items.rest is None else known + self._count_of(items.rest.name)
+        for here, rest in items.rest.alternatives if items.rest else ():
+            known = known + self.solver.choose(here, self._count_of(rest.name), self.solver.real(0))
+        return known
 
     def total(self, items: Items, kind: Kind) -> Expr:
         """Add up a list; nulls are skipped."""
@@ -853,15 +861,15 @@ class Reading:
         for here, t in items.items:
             if isinstance(t, Scalar) and t.value is not None:
                 total = total + s.choose(s.all(here, s.no(t.null)), t.value, s.real(0))
-        if items.rest is not None:
-            more = z3.Real(f"{items.rest.name} sum", s.ctx)
-            self.axioms.append(s.implies(self._count_of(items.rest.name) == s.real(0), more == s.real(0)))
-            typical = items.rest.typical
+        for here, rest in items.rest.alternatives if items.rest else ():
+            more = z3.Real(f"{rest.name} sum", s.ctx)
+            self.axioms.append(s.implies(self._count_of(rest.name) == s.real(0), more == s.real(0)))
+            typical = rest.typical
             if isinstance(typical, Scalar) and typical.value is not None:
                 for sign, bound in ((typical.value < s.real(0), more >= s.real(0)), (typical.value > s.real(0), more <= s.real(0))):
                     if self.never(s.all(s.no(typical.null), sign)):
                         self.axioms.append(bound)
-            total = total + more
+            total = total + s.choose(here, more, s.real(0))
         return total
 
     def never(self, condition: Cond) -> bool:
@@ -877,11 +885,11 @@ class Reading:
         """Return the least or greatest element; nulls are skipped; of nothing null."""
         s = self.solver
         known = items.items
-        if items.rest is not None:
-            name = f"{items.rest.name} {'min' if least else 'max'}"
+        for here, rest in items.rest.alternatives if items.rest else ():
+            name = f"{rest.name} {'min' if least else 'max'}"
             value = s.variable(name, kind)
             self.axioms.extend(self.bounds(value, kind))
-            known = (*known, (True, Scalar(value, z3.Bool(f"{name} is null", s.ctx))))
+            known = (*known, (here, Scalar(value, z3.Bool(f"{name} is null", s.ctx))))
         best: Scalar = NULL
         for here, t in known:
             if not isinstance(t, Scalar) or t.value is None:

@@ -45,11 +45,18 @@ class Rest:
         name: where they come from, for names of variables
         typical: any one of them: what holds for it holds for each
         condition: what is known of the typical one
+        parts: it is that of these whose condition holds, and none where none does; without parts it is a list by itself
     """
 
     name: str
     typical: Term
     condition: Cond
+    parts: tuple[tuple[Cond, Rest], ...] = ()
+
+    @property
+    def alternatives(self) -> tuple[tuple[Cond, Rest], ...]:
+        """Return its parts, itself where it has none."""
+        return self.parts or ((True, self),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +246,7 @@ class Solver:
         if isinstance(a, Items) or isinstance(b, Items):
             left = a.items if isinstance(a, Items) else ()
             right = b.items if isinstance(b, Items) else ()
-            rest = next((t.rest for t in (a, b) if isinstance(t, Items) and t.rest), None)
+            rest = self._pick_rest(condition, a.rest if isinstance(a, Items) else None, b.rest if isinstance(b, Items) else None)
             no = self.no(condition)
             items = (*((self.all(condition, p), t) for p, t in left), *((self.all(no, p), t) for p, t in right))
             return Items(items, rest, null)
@@ -249,6 +256,21 @@ class Solver:
                 return Rec(known.fields if isinstance(known, Rec) else {}, null)
             return Rec({k: self.pick(condition, a.fields[k], b.fields[k]) for k in a.fields}, null)
         return Scalar(self.choose(condition, a.value, b.value), null)
+
+    def _pick_rest(self, condition: Cond, a: Rest | None, b: Rest | None) -> Rest | None:
+        if a is None and b is None:
+            return None
+        if a is not None and b is not None and a.name == b.name:
+            return a
+        parts: list[tuple[Cond, Rest]] = []
+        for when, rest in ((condition, a), (self.no(condition), b)):
+            if rest is not None:
+                parts += [(self.all(when, here), part) for here, part in rest.alternatives]
+        typical = a.typical if a is not None else b.typical if b is not None else NULL
+        if a is not None and b is not None:
+            typical = self.pick(z3.Bool(self.fresh("which list"), self.ctx), a.typical, b.typical)
+        name = " or ".join(f"{part.name} if {self.key(here)}" for here, part in parts)
+        return Rest(name, typical, True, tuple(parts))
 
     def equal(self, a: Term, b: Term) -> Cond:
         """Tell that two terms are the same; null is the same as null."""
@@ -311,7 +333,9 @@ class Solver:
         known = self.any(*(self.all(here, self.equal(t, sought)) for here, t in items.items))
         if items.rest is None:
             return known
-        return self.any(known, z3.Bool(f"{items.rest.name} holds {self.name_of(sought)}", self.ctx))
+        name = self.name_of(sought)
+        rests = (self.all(here, z3.Bool(f"{rest.name} holds {name}", self.ctx)) for here, rest in items.rest.alternatives)
+        return self.any(known, *rests)
 
     # From a model
 
