@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from policybook.analyse.boxes import Budget
 from policybook.analyse.compare import growth
 from policybook.analyse.inquiry import Asking, Inquiry, can_be_sent, plain_day
 from policybook.analyse.reading import Reading
-from policybook.analyse.symbols import Cond, Items, Solver, Term
-from policybook.model.book import Book, Monotone
+from policybook.analyse.symbols import Cond, Items, Term
+from policybook.model.book import Monotone
 from policybook.model.kinds import Base, Field
 from policybook.values import Value
 
@@ -33,16 +32,13 @@ class Pair(Inquiry):
     """Two readings of a book that share every input but one.
 
     Args:
+        before: of the request before the input grows
         claim: which input grows, and along what
-        unrolled, as_of: as of `Reading`
     """
 
-    def __init__(
-        self, book: Book, era: int, claim: Monotone, needed: tuple[str, ...], budget: Budget, *, unrolled: bool, as_of: date | None = None
-    ) -> None:
-        solver = Solver()
+    def __init__(self, before: Reading, claim: Monotone, needed: tuple[str, ...], budget: Budget) -> None:
         self.grows = claim.grows
-        before = Reading(book, era, solver, unrolled=unrolled, as_of=as_of)
+        book, era, solver, unrolled, as_of = before.book, before.era, before.solver, before.unrolled, before.as_of
         name = claim.grows.name
         self.before = before.input(name)
         if claim.grows.kind.base is Base.LIST:

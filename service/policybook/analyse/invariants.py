@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TypeAlias
@@ -66,9 +66,11 @@ def invariant_findings(book: Book, judge: Judge | None = None, seconds: float | 
     settled = True
     the_judge = judge
     for decision in book.decisions:
+        proofs: Proofs | None = None
         for invariant in decision.invariants:
             the_judge = the_judge or Judge(book)
-            verdict = Proofs(the_judge, decision, seconds).verdict(invariant)
+            proofs = proofs or Proofs(the_judge, decision, seconds)
+            verdict = proofs.verdict(invariant)
             if isinstance(verdict, Breach):
                 out.append(finding_of(book, decision, invariant, verdict))
             elif isinstance(verdict, Open):
@@ -113,11 +115,13 @@ class Proofs:
     Args:
         judge: of the book; a refutation was tried on it
         seconds: processor time for each invariant; None: no limit
+        readings: those made so far, for the invariants that may share them
     """
 
     judge: Judge
     decision: Decision
     seconds: float | None = SECONDS
+    readings: dict[object, Reading] = field(default_factory=dict, repr=False)
 
     @property
     def book(self) -> Book:
@@ -184,6 +188,7 @@ class _Case:
         self.invariant = invariant
         self.era = era
         self.budget = budget
+        self.shared = proofs.readings
         self.is_dated = False
         self.found: Breach | None = None
 
@@ -221,12 +226,24 @@ class _Case:
         yield self._inquiry(unrolled=True)
 
     def _inquiry(self, *, unrolled: bool, as_of: date | None = None) -> Inquiry:
+        key = (self.era, unrolled, as_of, self._reads)
+        reading = self.shared.get(key)
+        if reading is None:
+            reading = self.shared[key] = Reading(self.book, self.era, Solver(), unrolled=unrolled, as_of=as_of)
         claim = self.invariant.claim
         if isinstance(claim, Monotone):
-            return Pair(self.book, self.era, claim, self.needed, self.budget, unrolled=unrolled, as_of=as_of)
-        solver = Solver()
-        reading = Reading(self.book, self.era, solver, unrolled=unrolled, as_of=as_of)
-        return Inquiry(solver, (reading,), self.needed, self.budget)
+            return Pair(reading, claim, self.needed, self.budget)
+        return Inquiry(reading.solver, (reading,), self.needed, self.budget)
+
+    @cached_property
+    def _reads(self) -> object:
+        """What may share a reading: what one invariant asks of a request must not be taken for granted by another.
+
+        A table that is read rules out requests that it refuses, and a formula those for which it has no result.
+        """
+        where, claim = self.invariant.where, self.invariant.claim
+        tested = claim.test if isinstance(claim, Within) else None
+        return (self.invariant.uses, tuple((cell.subject, cell.test) for cell in where), tested)
 
     # As terms
 
