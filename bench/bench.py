@@ -37,6 +37,7 @@ from rich.table import Table
 from tables import book_text, facts_of_row
 
 import books
+import headroom
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
 from policybook.model.answer import TraceLevel
@@ -425,6 +426,7 @@ def main() -> None:
     began = time.perf_counter()
     measure_in_process(2.0 * scale, figures)
     measure_books(20.0 * scale, figures)
+    headroom.measure(console, figures.note)
     measure_server(2.0 * scale, figures)
     console.print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
     if options.json:

@@ -41,12 +41,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a table answers wherever the same rows match and all that they give is constant."""
+    """What a table answers, without a trace.
+
+    Args:
+        count: of a table over a list, how many items it had
+    """
 
     outcome: Outcome
     outputs: Mapping[str, Value]
     items: tuple[Item, ...]
     selected: tuple[Row, ...]
+    count: int = 0
 
 
 class Decider:
@@ -192,30 +197,10 @@ class Decider:
             env[name] = value_of(env)
         cell = grid.cell(env)
         matched = self.program.match(decision.name, era, cell)
-        known: dict[tuple[int, ...], Settled] | None = None
         if level is TraceLevel.NONE and number == 0:
-            known = self._known(decision.name, grid, era)
-            settled = known.get(matched)
-            if settled is not None:
-                return Verdict(settled.outcome, settled.outputs, list(settled.items), list(settled.selected), [])
-        rows = grid.rows
-        row_outputs = self.outputs[decision.name]
-        made: dict[int, Outputs] = {}
-
-        def outputs_of(index: int) -> Outputs:
-            if index not in made:
-                made[index] = row_outputs.of(rows[index], env)
-            return made[index]
-
-        chosen = choose(f"{self.book.name}.{decision.name}", decision, matched, rows, outputs_of)
-        default = decision.default
-        if chosen:
-            selected = [self.worded(rows[i], era) for i in chosen]
-            results: list[Outputs] = [outputs_of(i) for i in chosen]
-        elif default is not None:
-            selected, results = [self.worded(default, era)], [row_outputs.of(default, env)]
-        else:
-            selected, results = [], []
+            settled = self._settle(decision, grid, matched, env, era)
+            return Verdict(settled.outcome, settled.outputs, list(settled.items), list(settled.selected), [])
+        chosen, selected, results = self._chosen(decision, grid, matched, env, era)
         single = not decision.hit_policy.multi
         outputs: Mapping[str, Any] = results[0] if single and results and number == 0 else {}
         items = (
@@ -237,18 +222,68 @@ class Decider:
                     ),
                 )
             )
-        outcome = Outcome.DECIDED if selected else Outcome.NO_MATCH
-        if known is not None and row_outputs.constant.keys() >= {rows[i].id for i in matched} | {r.id for r in selected}:
-            if len(known) >= MAX_SETTLED:
-                known.clear()
-            known[matched] = Settled(outcome, outputs, tuple(items), tuple(selected))
-        return Verdict(outcome, outputs, items, selected, tables)
+        return Verdict(Outcome.DECIDED if selected else Outcome.NO_MATCH, outputs, items, selected, tables)
 
-    def _known(self, name: str, grid: Grid, era: int) -> dict[tuple[int, ...], Settled]:
+    def _chosen(
+        self, decision: Decision, grid: Grid, matched: tuple[int, ...], env: Mapping[str, Value], era: int
+    ) -> tuple[tuple[int, ...], list[Row], list[Outputs]]:
+        """Return the rows that give the answer: by index, with their sentences, and with their outputs."""
+        rows = grid.rows
+        row_outputs = self.outputs[decision.name]
+        made: dict[int, Outputs] = {}
+
+        def outputs_of(index: int) -> Outputs:
+            if index not in made:
+                made[index] = row_outputs.of(rows[index], env)
+            return made[index]
+
+        chosen = choose(f"{self.book.name}.{decision.name}", decision, matched, rows, outputs_of)
+        default = decision.default
+        if chosen:
+            return chosen, [self.worded(rows[i], era) for i in chosen], [outputs_of(i) for i in chosen]
+        return chosen, *(([self.worded(default, era)], [row_outputs.of(default, env)]) if default is not None else ([], []))
+
+    # What is settled by the rows that match
+
+    def settled(self, name: str, grid: Grid, era: int) -> dict[tuple[int, ...], Settled]:
+        """Return the answers of a table that hang on nothing but the rows that match; `remember` adds to them."""
         found = self._settled.get((name, era))
         if found is None or found[0] is not grid:
             found = self._settled[name, era] = (grid, {})
         return found[1]
+
+    def answer(self, decision: Decision, grid: Grid, matched: tuple[int, ...], env: Mapping[str, Value], era: int) -> Settled:
+        """Answer for one set of facts, without a trace.
+
+        Args:
+            env: what the outputs of the rows read
+        Raises:
+            ConflictError: rows conflict under the hit policy
+            FormulaError: from an output
+        """
+        _, selected, results = self._chosen(decision, grid, matched, env, era)
+        outcome = Outcome.DECIDED if selected else Outcome.NO_MATCH
+        if decision.hit_policy.multi:
+            items = tuple([Item(row=r, item_number=0, outputs=o) for r, o in zip(selected, results, strict=True)])
+            return Settled(outcome, {}, items, tuple(selected))
+        return Settled(outcome, results[0] if results else {}, (), tuple(selected))
+
+    def remember(self, known: dict[tuple[int, ...], Settled], matched: tuple[int, ...], answer: Settled) -> Settled:
+        """Keep an answer that hangs on nothing but the rows that match, and return it."""
+        if len(known) >= MAX_SETTLED:
+            known.clear()
+        known[matched] = answer
+        return answer
+
+    def _settle(self, decision: Decision, grid: Grid, matched: tuple[int, ...], env: Mapping[str, Value], era: int) -> Settled:
+        known = self.settled(decision.name, grid, era)
+        found = known.get(matched)
+        if found is not None:
+            return found
+        found = self.answer(decision, grid, matched, env, era)
+        if self.outputs[decision.name].constant.keys() >= {grid.rows[i].id for i in matched} | {r.id for r in found.selected}:
+            self.remember(known, matched, found)
+        return found
 
     def derived(self, decision: Decision) -> tuple[Derived, ...]:
         """Return the values that a table may use, with how each is computed, in the order in which they are."""

@@ -97,7 +97,7 @@ class _Mover:
     """What moves, and all ordered axes that move with it: (index, axis, coefficient).
 
     Args:
-        axes: those for which it was chosen
+        cuts: of each of the axes; whole numbers as int, which is many times as fast
         is_pure: nothing else that the table looks at moves with it
         is_simple: the cell alone tells where the answer changes
         is_axis: its axis is nothing but itself
@@ -106,6 +106,7 @@ class _Mover:
 
     atom: Atom
     lines: tuple[tuple[int, OrderedAxis, Fraction], ...]
+    cuts: tuple[tuple[Fraction | int, ...], ...]
     is_pure: bool
     is_simple: bool
     is_axis: bool
@@ -246,8 +247,8 @@ class _Plan:
             tested = self._tested(axis)
 
             def how_well(a: Atom, tested: frozenset[Formula] = tested) -> tuple[object, ...]:
-                # An input before what is computed, one that moves nothing else, one that the test names, one on few axes.
-                return (_rank(a), not self._is_pure(a), a.formula not in tested, sum(a in other.atoms for _, other in axes))
+                # One that moves nothing else, an input before what is computed, one that the test names, one on few axes.
+                return (not self._is_pure(a), _rank(a), a.formula not in tested, sum(a in other.atoms for _, other in axes))
 
             atom = min(atoms, key=how_well)
             chosen[atom.index] = atom
@@ -260,6 +261,7 @@ class _Plan:
             yield _Mover(
                 atom=atom,
                 lines=lines,
+                cuts=tuple(tuple(_whole(cut) for cut in axis.cuts) for _, axis, _ in lines),
                 is_pure=is_pure,
                 is_simple=alone and (not is_whole or _is_integral(lines[0][1], lines[0][2])),
                 is_axis=len(lines) == 1 and lines[0][1].variable is atom,
@@ -443,43 +445,50 @@ class _Plan:
         self, mover: _Mover, direction: int, here: _Selection, cell: Cell, env: Mapping[str, Value], value: Callable[[Atom], Any]
     ) -> _Crossing | None:
         """Follow a mover over the cuts of all its axes."""
-        start = Fraction(value(mover.atom))
-        ways = [_Way(i, axis, k * direction, _total(axis, value), cell[i]) for i, axis, k in mover.lines if cell[i] != axis.null_code]
+        start = value(mover.atom)
+        ways = [
+            _Way(i, axis, cuts, _whole(k * direction), _total(axis, value), cell[i])
+            for (i, axis, k), cuts in zip(mover.lines, mover.cuts, strict=True)
+            if cell[i] != axis.null_code
+        ]
         codes = list(cell)
+        whole, step = mover.is_whole, mover.step
         for _ in range(MAX_CUTS):
-            coming = [(step, w) for w in ways if (step := w.next()) is not None]
-            if not coming:
+            first: tuple[Fraction | int, int] | None = None
+            axis = -1
+            for w in ways:
+                coming = w.coming
+                if coming is not None and whole:
+                    coming = (_arrival(coming), 0)
+                if coming is not None and (first is None or coming < first):
+                    first, axis = coming, w.index
+                w.due = coming
+            if first is None:
                 return None
-            if mover.is_whole:
-                coming = [((_arrival(step), 0), w) for step, w in coming]
-            first = min(step for step, _ in coming)
-            axis = next(w for step, w in coming if step == first).index
             distance, is_after = first
-            for step, w in coming:
+            for w in ways:
                 # All that happens at once; between two whole numbers nothing stops.
-                if step == first:
-                    codes[w.index] = w.enter(distance if mover.is_whole else None)
-            at = start + direction * distance
-            if not mover.allows(at + direction * mover.step if is_after else at):
+                if w.due == first:
+                    codes[w.index] = w.enter(distance if whole else None)
+            at = start + distance if direction == _UP else start - distance
+            beyond_it = at + direction * step if is_after else at
+            if not mover.allows(beyond_it):
                 return None
             if not mover.is_pure:
-                at_once = at + direction * mover.step if is_after else at
                 try:
-                    codes = list(self.grid.cell(self._moved(env, mover, at_once)))
+                    codes = list(self.grid.cell(self._moved(env, mover, beyond_it)))
                 except FormulaError:
                     return None
             beyond = tuple(codes)
             if beyond == cell:
                 continue
-            step_beyond = at + direction * mover.step if is_after else at
-            selection = self.selection(beyond, lambda n=step_beyond: self._moved(env, mover, n))  # type: ignore[misc]
+            selection = self.selection(beyond, lambda n=beyond_it: self._moved(env, mover, n))  # type: ignore[misc]
             if here.differs(selection):
-                if mover.is_whole:
-                    # The last whole number of this side, or the cut itself where it is the first of the other.
-                    way = next(w for w in ways if w.index == axis)
-                    on_cut = way.is_on_cut
-                    return _Crossing(axis, at if on_cut else at - direction, not on_cut, beyond, selection)
-                return _Crossing(axis, at, bool(is_after), beyond, selection)
+                if not whole:
+                    return _Crossing(axis, at, bool(is_after), beyond, selection)
+                # The last whole number of this side, or the cut itself where it is the first of the other.
+                on_cut = next(w for w in ways if w.index == axis).is_on_cut
+                return _Crossing(axis, at if on_cut else at - direction, not on_cut, beyond, selection)
         return None
 
     # What is told
@@ -657,41 +666,56 @@ class _Plan:
 
 
 class _Way:
-    """One axis on the way of a mover: where its sum stands and which cut comes next."""
+    """One axis on the way of a mover: where its sum stands and which cut comes next.
 
-    __slots__ = ("axis", "code", "index", "is_on_cut", "speed", "total")
+    Attributes:
+        coming: after how much the code changes next, and whether only just after that
+        due: the same in the mover's steps
+    """
 
-    def __init__(self, index: int, axis: OrderedAxis, speed: Fraction, total: Fraction | int, code: int) -> None:
+    __slots__ = ("axis", "code", "coming", "cuts", "due", "index", "is_on_cut", "speed", "total")
+
+    def __init__(
+        self, index: int, axis: OrderedAxis, cuts: tuple[Fraction | int, ...], speed: Fraction | int, total: Fraction | int, code: int
+    ) -> None:
         self.index = index
         self.axis = axis
+        self.cuts = cuts
         self.speed = speed
         self.total = total
         self.code = code
         self.is_on_cut = False
+        self.due: tuple[Fraction | int, int] | None = None
+        self.coming = self._next()
 
-    def next(self) -> tuple[Fraction, int] | None:
-        """Return when the code changes next: after how much, and whether only just after that."""
-        cuts = self.axis.cuts
+    def _next(self) -> tuple[Fraction | int, int] | None:
         at, on = divmod(self.code, 2)
         if on:
-            return abs((cuts[at] - self.total) / self.speed), 1
+            return self._until(self.cuts[at]), 1
         if self.speed > 0:
-            return ((cuts[at] - self.total) / self.speed, 0) if at < len(cuts) else None
-        return ((cuts[at - 1] - self.total) / self.speed, 0) if at else None
+            return (self._until(self.cuts[at]), 0) if at < len(self.cuts) else None
+        return (self._until(self.cuts[at - 1]), 0) if at else None
 
-    def enter(self, arrival: Fraction | None) -> int:
+    def _until(self, cut: Fraction | int) -> Fraction | int:
+        far, speed = cut - self.total, self.speed
+        return far if speed == 1 else -far if speed == -1 else Fraction(far) / speed
+
+    def enter(self, arrival: Fraction | int | None) -> int:
         """Go on to the next code; for a mover in whole steps to the code that it then has."""
         if arrival is None:
             self.code += 1 if self.speed > 0 else -1
         else:
             self.code = self.axis.code_of(self.total + self.speed * arrival)
         self.is_on_cut = bool(self.code % 2)
+        self.coming = self._next()
         return self.code
 
 
-def _arrival(step: tuple[Fraction, int]) -> Fraction:
+def _arrival(step: tuple[Fraction | int, int]) -> int:
     distance, is_after = step
-    return Fraction(floor(distance) + 1 if is_after else ceil(distance))
+    if isinstance(distance, int):
+        return distance + 1 if is_after else distance
+    return floor(distance) + 1 if is_after else ceil(distance)
 
 
 def _rank(atom: Atom) -> int:

@@ -120,9 +120,14 @@ class Index:
     def __init__(self, grid: Grid, all_alternatives: Sequence[Alternative]) -> None:
         self._sizes = [a.size for a in grid.axes]
         self._ranges: list[list[Ranges | None]] = [[None] * len(all_alternatives) for _ in grid.axes]
+        # From the first to the last code that an alternative allows on an axis.
+        self._firsts = [[0] * len(all_alternatives) for _ in grid.axes]
+        self._lasts = [[size] * len(all_alternatives) for size in self._sizes]
         for i, alternative in enumerate(all_alternatives):
             for axis, ranges in alternative.term:
                 self._ranges[axis][i] = ranges
+                self._firsts[axis][i] = ranges[0][0]
+                self._lasts[axis][i] = ranges[-1][1]
         self._entries = 0
         self._everything = tuple(range(len(all_alternatives)))
         self._root = self._node(self._everything, frozenset())
@@ -146,13 +151,9 @@ class Index:
         return node.ids
 
     def _allowing(self, ids: Sequence[int], axis: int, code: int) -> tuple[int, ...]:
-        of = self._ranges[axis]
-        kept = []
-        for i in ids:
-            ranges = of[i]
-            if ranges is None or (ranges[0][0] <= code <= ranges[0][1]) or (len(ranges) > 1 and c.contains(ranges, code)):
-                kept.append(i)
-        return tuple(kept)
+        of, firsts, lasts = self._ranges[axis], self._firsts[axis], self._lasts[axis]
+        near = [i for i in ids if firsts[i] <= code <= lasts[i]]
+        return tuple([i for i in near if (ranges := of[i]) is None or len(ranges) == 1 or c.contains(ranges, code)])
 
     def _node(self, ids: Sequence[int], used: frozenset[int]) -> _Node:
         self._entries += len(ids) + 8
