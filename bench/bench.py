@@ -31,13 +31,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+import headroom
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from tables import book_text, facts_of_row
 
 import books
-import headroom
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
 from policybook.model.answer import TraceLevel
