@@ -31,6 +31,10 @@ from policybook.model.kinds import Text
 _USED_UP = Text("the time or the number of boxes allowed was used up", "已用尽允许的时间或区域数")
 
 
+# Notes of these decide nothing wherever they stand.
+_TEXTS = frozenset({"text", "output-text"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Requests that the newer version decides otherwise, all from the same answer to the same other answer.
@@ -118,6 +122,18 @@ class BookDifference:
     def interface(self) -> tuple[Note, ...]:
         """The notes that say what requests or answers may hold otherwise."""
         return tuple(n for n in self.notes if n.decides)
+
+    @cached_property
+    def without_effect(self) -> tuple[Note, ...]:
+        """The notes of what no answer shows: of decisions that are proved to decide alike, and of names and texts."""
+        open_ = {t.name for t in self.tables} | set(self.skipped)
+        return tuple(n for n in self.notes if not n.decides and not n.figure and (n.decision not in open_ or n.slug in _TEXTS))
+
+    @cached_property
+    def edited(self) -> tuple[Note, ...]:
+        """The notes of what was edited in tables that decide otherwise, or of which that is not known."""
+        gone = {*self.interface, *self.without_effect}
+        return tuple(n for n in self.notes if n not in gone and not n.figure)
 
     @property
     def differs(self) -> bool:
@@ -288,7 +304,8 @@ class _OneTable:
         self.differing = differing
         needed = (*before.uses.inputs, *(self.joint.inputs[n] for n in after.uses.inputs))
         self.judge = whole.judges[0]
-        self.questions = Questions(self.joint, needed)
+        required = dict.fromkeys((*before.uses.decisions, *(self.joint.names[n] for n in after.uses.decisions)))
+        self.questions = Questions(self.joint, needed, tuple(required))
         self.both = Both(*whole.judges, before, after, whole.renamed.inputs)
         self.undecided: list[Text] = []
         self.is_partial = False
@@ -363,17 +380,20 @@ class _OneTable:
         mine, theirs = (self.joint.book.decision_by_name[n] for n in (name, name + MARK))
         if all(d.hit_policy not in (HitPolicy.UNIQUE, HitPolicy.ANY) for d in (mine, theirs)):
             return
+        own = [self.joint.book.decision_by_name[n] for n in (self.before.name, self.before.name + MARK)]
         known: dict[int, Cond] = {}
 
         def one_conflicts(reading: Reading, _: Scope) -> Cond:
             found = known.get(id(reading))
             if found is None:
                 s = reading.solver
-                a, b = (reading.asked_without_axiom(d).conflict for d in (mine, theirs))
-                found = known[id(reading)] = s.no(s.same(a, b))
+                a, b = (reading.with_conflicts(d).conflict for d in (mine, theirs))
+                # Where the other version refuses too, since its own rows conflict, nothing is decided otherwise.
+                x, y = (reading.asked_without_axiom(d).conflict for d in own)
+                found = known[id(reading)] = s.any(s.all(a, s.no(b), s.no(y)), s.all(b, s.no(a), s.no(x)))
             return found
 
-        space = tables.fresh_space(Questions(self.joint, self.questions.needed))
+        space = tables.fresh_space(Questions(self.joint, self.questions.needed, ()))
         found = space.request(None, one_conflicts, self.both.differ)
         if isinstance(found, Asking):
             yield self._unbounded(tables, found, f"where rows of `{name}` conflict in one version", (name,))
@@ -404,7 +424,7 @@ class _OneTable:
         if self.before.name + MARK not in joint.book.decision_by_name:
             joint = joined(joint.old.book, joint.new.book, joint.period, frozenset((*self.differing, self.before.name)), joint.renamed)
         book = joint.book.decision_by_name
-        questions = Questions(joint, self.questions.needed)
+        questions = Questions(joint, self.questions.needed, self.questions.required)
         whole = Whole(joint, book[self.before.name], book[self.before.name + MARK], questions, given)
         found = whole.find(self.both)
         if isinstance(found, Impossible):
@@ -429,7 +449,7 @@ class _OneTable:
                     )
                 )
                 continue
-            space = tables.fresh_space(Questions(self.joint, self.questions.needed))
+            space = tables.fresh_space(Questions(self.joint, self.questions.needed, self.questions.required))
 
             def zero(reading: Reading, scope: Scope, f=divisor) -> Cond:  # type: ignore[no-untyped-def] # noqa: ANN001
                 s = reading.solver
@@ -562,7 +582,7 @@ class Comparer:
     def _ask(self, decision: Decision, i: int, joint: Joint) -> Questions:
         found = self._questions.get((decision.name, i))
         if found is None:
-            found = self._questions[decision.name, i] = Questions(joint, decision.uses.inputs)
+            found = self._questions[decision.name, i] = Questions(joint, decision.uses.inputs, decision.uses.decisions)
         return found
 
 

@@ -136,10 +136,11 @@ def common(a: Kind, b: Kind) -> Kind | None:
 
 
 def common_field(a: Field, b: Field, kind: Kind) -> Field:
-    """Return a field that holds what both may hold; whether it may be left out and what it is then is the newer's."""
+    """Return a field that holds what both may hold; left out it may be where both versions then take the same for it."""
     low = max((x for x in (a.minimum, b.minimum) if x is not None), default=None)  # type: ignore[type-var] # of one kind
     high = min((x for x in (a.maximum, b.maximum) if x is not None), default=None)  # type: ignore[type-var] # of one kind
-    return replace(b, kind=kind, minimum=low, maximum=high, optional=a.optional and b.optional)
+    same = a.has_default and b.has_default and a.default == b.default
+    return replace(b, kind=kind, minimum=low, maximum=high, optional=a.optional and b.optional, has_default=same)
 
 
 def _field_of(source: Formula, field: str, kind: Kind) -> Get:

@@ -34,6 +34,9 @@ from policybook.analyse.inquiry import IMPOSSIBLE, Accept, Asking, Found, Imposs
 from policybook.analyse.reading import Reading, Scope
 from policybook.analyse.space import Judge, Space
 from policybook.analyse.symbols import Cond, Items, Scalar, Solver, Term
+from policybook.cells import codes as c
+from policybook.cells.axes import Axis, OrderedAxis
+from policybook.cells.codes import Ranges
 from policybook.cells.grid import Grid
 from policybook.decide.chain import Verdict
 from policybook.errors import PolicybookError
@@ -45,6 +48,9 @@ from policybook.values import Value
 
 # More boxes to start from than these are no saving: the whole space is split instead.
 _STARTS = 256
+# Boxes of one pair of answers that are said as simply as can be, and values of a choice that are looked at one by one.
+_SIMPLE = 24
+_FEW_VALUES = 12
 _SAME = -1
 # Where the two versions come to different answers: the number of the older's and of the newer's.
 Pair: TypeAlias = tuple[int, int]
@@ -123,10 +129,16 @@ def shared_outputs(before: Decision, after: Decision) -> tuple[str, ...]:
 
 
 class Questions:
-    """The inquiries about one decision of a joint book: made when they are first needed, and shared by all that ask."""
+    """The inquiries about one decision of a joint book: made when they are first needed, and shared by all that ask.
 
-    def __init__(self, joint: Joint, needed: Sequence[str]) -> None:
+    Args:
+        needed: inputs that a request must state
+        required: decisions that are asked first: requests for which their rows conflict are left out
+    """
+
+    def __init__(self, joint: Joint, needed: Sequence[str], required: Sequence[str]) -> None:
         self.joint = joint
+        self.required = tuple(n for n in required if joint.book.decision_by_name[n].hit_policy in (HitPolicy.UNIQUE, HitPolicy.ANY))
         self.needed = tuple(n for n in joint.book.input_by_name if n in needed)
         self._by_day: dict[date | None, Inquiry] = {}
         self._proved: Inquiry | None = None
@@ -153,7 +165,11 @@ class Questions:
     def _inquiry(self, *, unrolled: bool, as_of: date | None) -> Inquiry:
         solver = Solver()
         reading = Reading(self.joint.book, self.joint.era, solver, unrolled=unrolled, as_of=as_of)
-        return Inquiry(solver, (reading,), self.needed)
+        inquiry = Inquiry(solver, (reading,), self.needed)
+        for name in self.required:
+            # A request that is refused before the table is asked says nothing of the table.
+            reading.table(name)
+        return inquiry
 
     def name(self, decision: str, values: object) -> str:
         """Return a name for a joint table: readings keep what they know of a table by its name."""
@@ -566,7 +582,47 @@ class Tables:
             kept.append(box)
         if not kept:
             return None
+        kept, unsure = self._said_simply(kept, unsure, where, budget)
         return Part(before, after, tuple(kept), frozenset(unsure), found, answers if isinstance(found, Asking) else None)
+
+    def _said_simply(self, boxes: list[Box], unsure: set[int], where: Where | None, budget: Budget) -> tuple[list[Box], set[int]]:
+        """Say boxes by what tells their requests from others: the boxes may grow and shrink by cells that cannot occur."""
+        sure = [b for i, b in enumerate(boxes) if i not in unsure]
+        rest = [b for i, b in enumerate(boxes) if i in unsure]
+        made = merged([self._simple(b, where) if i < _SIMPLE and budget.spend() else b for i, b in enumerate(sure)])
+        # A box that was widened may hold a later one.
+        made = [
+            b
+            for i, b in enumerate(made)
+            if not any(_is_within(b, other) for j, other in enumerate(made) if j != i and (j < i or b != other))
+        ]
+        return [*made, *rest], set(range(len(made), len(made) + len(rest)))
+
+    def _simple(self, box: Box, where: Where | None) -> Box:
+        domain = self.space.domain
+        out = list(box)
+        for i, axis in enumerate(self.grid.axes):
+            parts = _parts(axis, out[i])
+            if len(parts) > 1:
+                kept = [p for p in parts if self.space.is_possible((*out[:i], (p,), *out[i + 1 :]), where) is not False]
+                out[i] = c.normal(kept) or out[i]
+        for i, axis in enumerate(self.grid.axes):
+            rest = c.intersection(domain[i], c.complement(out[i], axis.size))
+            if rest and self.space.is_possible((*out[:i], rest, *out[i + 1 :]), where) is False:
+                out[i] = domain[i]
+        return tuple(out)
+
+
+def _parts(axis: Axis, ranges: Ranges) -> list[tuple[int, int]]:
+    """Return the stretches of codes that are said apart: intervals, values, null."""
+    if not isinstance(axis, OrderedAxis):
+        return [(code, code) for code in c.each(ranges)] if c.count(ranges) <= _FEW_VALUES else list(ranges)
+    null = ((axis.null_code, axis.null_code),)
+    return [*c.intersection(ranges, ((0, axis.null_code - 1),)), *c.intersection(ranges, null)]
+
+
+def _is_within(box: Box, other: Box) -> bool:
+    return all(c.is_subset(mine, theirs) for mine, theirs in zip(box, other, strict=True))
 
 
 def _both_hold(a: Where | None, b: Where | None) -> Where | None:

@@ -632,6 +632,11 @@ class Reading:
         """Return a decision though its rows may conflict: nothing is taken for granted of it."""
         return self._tables.get(decision.name) or self._table(decision)
 
+    def with_conflicts(self, decision: Decision) -> Table:
+        """Return a decision, from now on for those that require it too, without ruling out that its rows conflict."""
+        found = self._tables[decision.name] = self.asked_without_axiom(decision)
+        return found
+
     def occasions(self, decision: Decision) -> Occasions:
         """Return the times a decision is asked: once, or for each element of its list."""
         found = self._occasions.get(decision.name)
