@@ -63,8 +63,9 @@ cov: setup ## Run all tests and say which lines and branches none of them reache
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term --cov-report=html:htmlcov $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure decisions a second, CPU time beside a bare echo server, start-up, memory (about two minutes)
+bench: setup ## Measure decisions a second, CPU time beside a bare echo server, start-up, memory, analysis (about four minutes)
 	@$(BIN)/python bench/bench.py $(ARGS)
+	@$(BIN)/python bench/analysis.py $(filter --quick,$(ARGS))
 
 ##@ Generated files
 .PHONY: proto
