@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 
+from policybook.audit.canonical import facts_json, items_json, outputs_json
+from policybook.audit.entry import Entry, Purpose, Record
+from policybook.audit.log import Log, NoLog
+from policybook.decide.chain import Verdict
 from policybook.diagnostics import nearest
-from policybook.errors import RequestError, UnknownNameError
+from policybook.errors import (
+    EngineError,
+    LogError,
+    MaskedError,
+    PolicybookError,
+    RequestError,
+    RequestIdTakenError,
+    UnknownNameError,
+    VersionMismatchError,
+)
 from policybook.model.answer import Answer, TraceLevel
 from policybook.model.book import Book, Decision
 from policybook.model.facts import RawFacts
+from policybook.store.kept import edition_of
 from policybook.store.versions import Edition, Store
 
 _DECISION = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\Z")
 MAX_REQUEST_ID = 200
+# Editions made of kept texts, to decide again by: each takes some megabytes and up to a second.
+MAX_KEPT = 8
+WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +48,7 @@ class Request:
         decision: `policy.decision`
         as_of: a day, an instant (aware), or None for now
         version: a pinned version of the policy; empty: the newest
+        caller: who asks; a request id is the caller's own
     """
 
     decision: str
@@ -36,6 +57,35 @@ class Request:
     as_of: date | datetime | None = None
     version: str = ""
     trace: TraceLevel = TraceLevel.MATCHED
+    caller: str = ""
+    purpose: Purpose = Purpose.DECISION
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that was decided, on its way through the log.
+
+    Args:
+        kept: what to wait for before the answer is given out; None: nothing. It comes to None, or to the earlier record that the same
+            request id stands for: `Desk.settle` makes the answer of it
+    """
+
+    request: Request
+    answer: Answer
+    kept: Future[Record | None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reevaluation:
+    """A recorded decision, decided again by the version that it was decided by.
+
+    Args:
+        differences: what came otherwise: name -> (as recorded, as it is now), canonical JSON; empty: all is the same
+    """
+
+    record: Record
+    answer: Answer
+    differences: Mapping[str, tuple[str, str]]
 
 
 class Desk:
@@ -43,17 +93,41 @@ class Desk:
 
     Args:
         now: the clock, aware; new_id: ids of answers. Both are arguments so that an answer can be repeated exactly.
+        log: what records decisions; none unless it is given
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], datetime], new_id: Callable[[], str], log: Log | None = None) -> None:
         self.store = store
         self.now = now
+        self.log: Log = log or NoLog()
         self._new_id = new_id
+        self._kept: OrderedDict[str, Edition] = OrderedDict()
 
     def decide(self, request: Request) -> Answer:
-        """Decide one request.
+        """Decide one request, and wait until it is recorded where that must be.
 
         Raises:
+            PolicybookError: as `take` and `settle` do
+            LogError: it was not recorded in time
+        """
+        taken = self.take(request)
+        if taken.kept is None:
+            return taken.answer
+        try:
+            earlier = taken.kept.result(WAIT_S)
+        except TimeoutError:
+            raise not_in_time(WAIT_S) from None
+        return self.settle(taken, earlier)
+
+    def try_out(self, request: Request) -> Answer:
+        """Decide without a record, to see what is wrong with a request; the answer must not be given out. Raises as `take` does."""
+        return self._decided(request)[0]
+
+    def take(self, request: Request) -> Taken:
+        """Decide one request and hand it to the log.
+
+        Raises:
+            LogError: it must be recorded and cannot be
             RequestError: a field of the request is wrong
             UnknownNameError: no such policy, decision or version
             VersionMismatchError: the pinned version is another policy's
@@ -62,6 +136,124 @@ class Desk:
             ConflictError: rows conflict under the hit policy
             EngineError: our own fault
         """
+        log = self.log
+        try:
+            answer, edition, now = self._decided(request)
+        except PolicybookError:
+            # A retry of what was decided, by a book that would no longer decide it.
+            if not (log.is_on and request.request_id and request.purpose is Purpose.DECISION):
+                raise
+            earlier = log.reader().asked(request.caller, request.request_id)
+            if earlier is None:
+                raise
+            return Taken(request, self.recorded(request, earlier), None)
+        if not log.is_on:
+            if answer.decision.must_log:
+                log.refuse(f"{answer.policy}.{answer.decision.name}")
+            return Taken(request, answer, None)
+        return Taken(request, answer, log.put(_entry(request, answer, edition, now)))
+
+    def settle(self, taken: Taken, earlier: Record | None) -> Answer:
+        """Return what is given out; it may have to be decided again, which takes as long as to load a book.
+
+        Args:
+            earlier: what `taken.kept` came to
+        Raises:
+            RequestIdTakenError: the request id stands for another request
+            EngineError: the same request is decided otherwise now, which cannot be
+        """
+        return taken.answer if earlier is None else self.recorded(taken.request, earlier)
+
+    def recorded(self, request: Request, earlier: Record) -> Answer:
+        """Return the answer that a request had before, with the trace that is asked for now.
+
+        Raises:
+            RequestIdTakenError: it was another request
+            EngineError: it is decided otherwise now
+        """
+        masks = self.log.masks
+        why = ""
+        if masks.cannot_compare(earlier.fingerprint):
+            why = "whether it asked the same cannot be told, since masked facts were recorded under another key (--mask-key)"
+        elif not masks.is_same(earlier.fingerprint, request.decision, request.facts, request.as_of, request.version):
+            why = "it asked something else; a new request takes a new id"
+        if why:
+            raise RequestIdTakenError(request.request_id, earlier.decision_id, earlier.time, why)
+        answer = self._again(earlier, request.facts, request.trace)
+        changed = differences(earlier, answer)
+        if changed:
+            raise EngineError(f"decision {earlier.decision_id} is recorded with other {', '.join(changed)} than it has now")
+        return answer
+
+    def reevaluate(self, decision_id: str, *, trace: TraceLevel = TraceLevel.MATCHED, facts: RawFacts | None = None) -> Reevaluation:
+        """Decide a recorded decision again, by the very texts that it was decided by.
+
+        Args:
+            facts: values of facts that were kept out of the log
+        Raises:
+            NoLogError: there is no log
+            UnknownNameError: it is not in the log
+            MaskedError: facts were kept out of the log and are not given
+            RequestError: facts that are given were not kept out of it, or are not the ones that were stated
+            LogError: the log, or the text of the book in it, cannot be read
+        """
+        record = self.log.reader().get(decision_id)
+        if record is None:
+            raise UnknownNameError("record", decision_id, ())
+        stated, masked = record.stated
+        given = dict(facts or {})
+        missing = tuple(name for name in masked if name not in given)
+        if missing:
+            raise MaskedError(record.decision_id, missing)
+        for name in given:
+            if name not in masked:
+                raise RequestError(f"masked_facts.{name[:100]}", f"`{name[:100]}` is no fact that was kept out of the log")
+        whole = {**stated, **given}
+        if masked and not self.log.masks.may_be(record, facts_json(whole)):
+            raise RequestError("masked_facts", "these are not the values that the decision was made on")
+        answer = self._again(record, whole, trace)
+        return Reevaluation(record=record, answer=answer, differences=differences(record, answer))
+
+    def _again(self, record: Record, facts: RawFacts, trace: TraceLevel) -> Answer:
+        """Decide as of the recorded moments, by the recorded version."""
+        edition = self._edition(record)
+        decision = edition.book.decision_by_name[record.decision.partition(".")[2]]
+        typed = edition.decider.coercer.facts(facts, decision)
+        verdict = edition.decider.decide(decision, typed, record.as_of_day, record.as_of_instant, trace)
+        return _answer(
+            verdict,
+            edition.book,
+            decision,
+            record.as_of_day,
+            decision_id=record.decision_id,
+            request_id=record.request_id,
+            decided_at=record.decided_at,
+            elapsed_ns=record.elapsed_ns,
+        )
+
+    def _edition(self, record: Record) -> Edition:
+        """Return the version that decided; from the texts kept with the log when it is no longer in service."""
+        try:
+            return self.store.edition(record.policy, record.version)
+        except (UnknownNameError, VersionMismatchError):
+            found = self._kept.get(record.version)
+        return found or self._remade(record)
+
+    def _remade(self, record: Record) -> Edition:
+        kept = self.log.reader().book(record.version)
+        if kept is None:
+            raise LogError(f"the log holds no text of `{record.policy}` version {record.version}")
+        made = edition_of(
+            kept.file, kept.source, calendar=kept.calendar, clauses=kept.clauses, clauses_lock=kept.clauses_lock, now=self.now()
+        )
+        if made.version != record.version:
+            raise LogError(f"the text that the log holds of `{record.policy}` version {record.version} was changed: it is {made.version}")
+        self._kept[record.version] = made
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+    def _decided(self, request: Request) -> tuple[Answer, Edition, datetime]:
         started = time.perf_counter_ns()
         edition, decision = decision_named(self.store, request)
         book = edition.book
@@ -69,23 +261,90 @@ class Desk:
         as_of, now = moments(request.as_of, decided_at, book)
         facts = edition.decider.coercer.facts(request.facts, decision)
         verdict = edition.decider.decide(decision, facts, as_of, now, request.trace)
-        return Answer(
+        answer = _answer(
+            verdict,
+            book,
+            decision,
+            as_of,
             decision_id=self._new_id(),
             request_id=request.request_id,
-            policy=book.name,
-            decision=decision,
-            version=book.version,
-            currency=book.currency,
-            as_of=as_of,
             decided_at=decided_at,
-            outcome=verdict.outcome,
-            outputs=verdict.outputs,
-            output_fields=decision.outputs,
-            items=tuple(verdict.items),
-            selected=tuple(verdict.selected),
-            tables=tuple(verdict.tables),
             elapsed_ns=time.perf_counter_ns() - started,
         )
+        return answer, edition, now
+
+
+def _answer(
+    verdict: Verdict,
+    book: Book,
+    decision: Decision,
+    as_of: date,
+    *,
+    decision_id: str,
+    request_id: str,
+    decided_at: datetime,
+    elapsed_ns: int,
+) -> Answer:
+    return Answer(
+        decision_id=decision_id,
+        request_id=request_id,
+        policy=book.name,
+        decision=decision,
+        version=book.version,
+        currency=book.currency,
+        as_of=as_of,
+        decided_at=decided_at,
+        outcome=verdict.outcome,
+        outputs=verdict.outputs,
+        output_fields=decision.outputs,
+        items=tuple(verdict.items),
+        selected=tuple(verdict.selected),
+        tables=tuple(verdict.tables),
+        elapsed_ns=elapsed_ns,
+    )
+
+
+def _entry(request: Request, answer: Answer, edition: Edition, now: datetime) -> Entry:
+    """Say what the log is to keep."""
+    return Entry(
+        answer.decision_id,
+        answer.decided_at,
+        request.caller,
+        request.purpose,
+        request.request_id,
+        request.facts,
+        request.as_of,
+        request.version,
+        edition.book,
+        edition.texts,
+        answer.decision,
+        answer.as_of,
+        now,
+        request.trace,
+        answer.outcome,
+        answer.outputs,
+        answer.items,
+        answer.selected,
+        answer.elapsed_ns,
+    )
+
+
+def differences(record: Record, answer: Answer) -> dict[str, tuple[str, str]]:
+    """Return what an answer has otherwise than the record: name -> (as recorded, as it is now), canonical JSON."""
+    now = {
+        "outcome": (json.dumps(record.outcome), json.dumps(answer.outcome.value)),
+        "outputs": (record.outputs, outputs_json(answer.outputs, answer.output_fields, answer.currency)),
+        "items": (record.items, items_json(answer.items, answer.output_fields, answer.currency)),
+        "rows": (record.rows, json.dumps([r.id for r in answer.selected], separators=(",", ":"))),
+    }
+    return {name: pair for name, pair in now.items() if pair[0] != pair[1]}
+
+
+def not_in_time(seconds: float) -> LogError:
+    """Say that a decision was not recorded in time; it may still be, so the same request id finds it."""
+    return LogError(
+        f"the decision was not recorded within {seconds:g} s, and no answer is given out without; ask again with the same request id"
+    )
 
 
 def decision_named(store: Store, request: Request) -> tuple[Edition, Decision]:

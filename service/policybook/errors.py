@@ -89,3 +89,37 @@ class LimitError(PolicybookError):
 
 class EngineError(PolicybookError):
     """The rule engine refused, or disagrees with the reference."""
+
+
+class LogError(PolicybookError):
+    """The decision log cannot be read, or a decision could not be recorded and is therefore not given out."""
+
+    def __init__(self, message: str, retry_s: float = 1.0) -> None:
+        self.retry_s = retry_s
+        super().__init__(message)
+
+
+class NoLogError(PolicybookError):
+    """Records are asked of a service that keeps none."""
+
+    def __init__(self) -> None:
+        super().__init__("this service keeps no decision log; `policybook serve --log PATH` keeps one")
+
+
+class RequestIdTakenError(PolicybookError):
+    """The caller has used this request id before, for another request."""
+
+    def __init__(self, request_id: str, decision_id: str, decided_at: str, why: str) -> None:
+        self.request_id = request_id
+        self.decision_id = decision_id
+        self.decided_at = decided_at
+        super().__init__(f"the request id `{request_id}` was used for decision {decision_id}: {why}")
+
+
+class MaskedError(PolicybookError):
+    """A decision cannot be made again from its record alone: facts that it rests on were kept out of the log."""
+
+    def __init__(self, decision_id: str, names: tuple[str, ...]) -> None:
+        self.decision_id = decision_id
+        self.names = names
+        super().__init__(f"decision {decision_id} rests on facts that were kept out of the log: {', '.join(names)}; state them")

@@ -216,7 +216,7 @@ def test_answers_of_the_small_books() -> None:
     for request in facts.values():
         for level in (0, 1, 2, 3):
             request.trace_level = level  # type: ignore[assignment]
-            answer = convert.decide(desk, request, Limits())
+            answer = convert.take(desk, request, Limits()).answer
             for language in ("en", "zh", "en"):
                 assert pb.DecideResponse.FromString(printer.response(answer, language)) == message_of(answer, language)
 

@@ -18,10 +18,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from contract.calls import BOOKS, Calls, Process, in_thread, money, number, order, refusal_of, refused, word
+from policybook.audit.log import NoLog
 from policybook.errors import EngineError, PolicybookError
 from policybook.server.app import PortInUseError, Server, Settings
 from policybook.server.limits import Limits
-from policybook.server.servicer import DECISIONS, POLICIES
+from policybook.server.servicer import AUDITS, DECISIONS, POLICIES
+from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import policy_service_pb2 as policy_pb
 from policybook.v1 import trace_pb2
@@ -50,7 +52,7 @@ def wait_for(what: Any, seconds: float = 20) -> None:
 
 
 def test_health(calls: Calls) -> None:
-    for service in ("", DECISIONS, POLICIES):
+    for service in ("", DECISIONS, POLICIES, AUDITS):
         assert health(calls, service) == SERVING
     with pytest.raises(grpc.RpcError) as failed:
         health(calls, "policybook.v1.Other")
@@ -59,17 +61,17 @@ def test_health(calls: Calls) -> None:
 
 def test_reflection_is_enough_for_a_call(calls: Calls) -> None:
     database = ProtoReflectionDescriptorDatabase(calls.channel)
-    assert {DECISIONS, POLICIES, "grpc.health.v1.Health"} <= set(database.get_services())
+    assert {DECISIONS, POLICIES, AUDITS, "grpc.health.v1.Health"} <= set(database.get_services())
     pool = descriptor_pool.DescriptorPool(database)
     methods = pool.FindServiceByName(DECISIONS).methods_by_name
-    assert set(methods) == {"Decide", "BatchDecide", "StreamDecide"}
+    assert set(methods) == {"Decide", "BatchDecide", "StreamDecide", "Explain"}
     assert methods["StreamDecide"].client_streaming
     assert pool.FindMessageTypeByName("policybook.v1.Value").oneofs_by_name["kind"].fields
 
 
 def test_every_method_of_the_interface_is_served() -> None:
     served = set(Server(settings()).services.routes().methods)
-    services = [*pb.DESCRIPTOR.services_by_name.values(), *policy_pb.DESCRIPTOR.services_by_name.values()]
+    services = [s for f in (pb, policy_pb, audit_pb) for s in f.DESCRIPTOR.services_by_name.values()]
     assert served == {f"/{s.full_name}/{m.name}" for s in services for m in s.methods}
 
 
@@ -172,7 +174,7 @@ def test_checks_in_progress_are_bounded() -> None:
     with in_thread(settings(limits=Limits(concurrent_checks=1))) as small, Calls(small.port) as calls:
         go_on = threading.Event()
         check = small.services._check
-        small.services._check = lambda source: (go_on.wait(30), check(source))[1]
+        small.services._check = lambda source, *more: (go_on.wait(30), check(source, *more))[1]
         pending = calls.policies.Check.future(policy_pb.CheckRequest(source="a: 1"), timeout=30)
         wait_for(lambda: small.services._checking == 1)
         assert refused(calls.policies.Check, policy_pb.CheckRequest(source="b: 1")).reason == "OVERLOADED"
@@ -231,7 +233,9 @@ def test_a_full_trace_of_a_large_table_does_not_hold_up_others(tmp_path: Path) -
 )
 def test_a_fault_of_our_own_has_a_number_and_no_traceback(fault: Exception, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
-        def decide(self, _request: Any) -> Any:
+        log = NoLog()
+
+        def take(self, _request: Any) -> Any:
             raise fault
 
         @property

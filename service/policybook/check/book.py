@@ -99,6 +99,7 @@ def read_beside(folder: Path) -> tuple[Beside, Report, tuple[Source, ...]]:
     """
     report = Report(())
     sources: list[Source] = []
+    texts: list[Source] = []
     calendar: Calendar | None = None
     clauses: ClauseIndex | None = None
     if (folder / CALENDAR_FILE).is_file():
@@ -112,9 +113,11 @@ def read_beside(folder: Path) -> tuple[Beside, Report, tuple[Source, ...]]:
         sources.append(source)
         if found.ok:
             lock = folder / LOCK_FILE
-            clauses, found = load_clauses(source, read_text(lock)[0].text if lock.is_file() else "")
+            locked = read_text(lock)[0] if lock.is_file() else Source(str(lock), "")
+            texts.append(locked)
+            clauses, found = load_clauses(source, locked.text)
         report += found
-    return Beside(calendar, clauses), report, tuple(sources)
+    return Beside(calendar, clauses, (*sources, *texts)), report, tuple(sources)
 
 
 def read_book(path: Path, beside: Beside | None = None) -> tuple[Book | None, Report, Source]:
@@ -555,6 +558,7 @@ class _Checker:
             span=draft.name_span,
             uses_directly=_NO_USES,
             accepts=tuple(a for a in (self.acceptance(x, draft, scope) for x in draft.accepts) if a),
+            must_log=draft.must_log,
         )
         return self.with_uses(decision)
 

@@ -13,10 +13,10 @@ import click
 from policybook.cli.console import err
 from policybook.cli.exits import EPILOG, FAULT, FINDINGS, say
 from policybook.diagnostics import did_you_mean
-from policybook.errors import BookError, EngineError, FactsError, PolicybookError
+from policybook.errors import BookError, EngineError, FactsError, LogError, PolicybookError
 
 # name -> module: a command's imports are paid for only when it runs (grpc alone costs a third of a second).
-COMMANDS = ("check", "fmt", "show", "decide", "explain", "test", "clauses", "book", "serve", "schema", "completion", "version")
+COMMANDS = ("check", "diff", "fmt", "show", "decide", "explain", "test", "clauses", "book", "serve", "schema", "completion", "version")
 
 
 class _Commands(click.Group):
@@ -76,6 +76,8 @@ def _refused(error: PolicybookError, *, debug: bool) -> int:
         print_findings(err(), error.report, {})
         return FINDINGS
     say("error", str(error))
+    if isinstance(error, LogError):
+        return FAULT
     if isinstance(error, EngineError):
         if debug:
             traceback.print_exception(error)

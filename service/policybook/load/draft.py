@@ -151,6 +151,7 @@ class DraftDecision:
     for_each: DraftEntry | None
     values: tuple[DraftValue, ...]
     accepts: tuple[DraftAcceptance, ...] = ()
+    must_log: bool = False
     invariants: tuple[DraftInvariant, ...] = ()
 
 

@@ -131,6 +131,7 @@ DECISION = {
     "default": Key("the row that answers when no other matches", "default row"),
     "invariants": Key("what always holds of its answers, proved at load", "invariants"),
     "accepts": Key("findings of the analysis that are meant, each with its reason", "acceptances"),
+    "must_log": Key("true: a service answers only what it has recorded durably", FLAG),
 }
 
 BOOK = {

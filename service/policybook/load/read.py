@@ -449,6 +449,7 @@ class Reader:
             for_each=for_each,
             values=self.values(found.get("values"), f"{what}.values"),
             accepts=self.acceptances(found.get("accepts"), what),
+            must_log=self.flag(found.get("must_log"), f"{what}.must_log"),
             invariants=self.invariants(found.get("invariants"), what),
         )
 

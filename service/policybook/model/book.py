@@ -241,7 +241,12 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A decision table. `uses_directly` leaves out what only its required decisions use."""
+    """A decision table.
+
+    Args:
+        uses_directly: leaves out what only its required decisions use
+        must_log: whoever answers callers does so only once the answer is recorded durably
+    """
 
     name: str
     title: Text
@@ -258,6 +263,7 @@ class Decision:
     span: Span
     accepts: tuple[Acceptance, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    must_log: bool = False
 
     def output(self, name: str) -> Field | None:
         return next((o for o in self.outputs if o.name == name), None)

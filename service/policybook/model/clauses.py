@@ -9,7 +9,7 @@ from functools import cached_property
 
 from policybook.model.calendar import Calendar
 from policybook.model.kinds import NO_TEXT, Text
-from policybook.source import NOWHERE, Span
+from policybook.source import NOWHERE, Source, Span
 
 KINDS = ("decision", "deadline", "duty", "form", "benchmark", "principle", "definition")
 
@@ -67,10 +67,11 @@ class ClauseIndex:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What lies beside a book in its folder and is checked with it."""
+    """What lies beside a book in its folder and is checked with it; `texts` are the files it was read from."""
 
     calendar: Calendar | None = None
     clauses: ClauseIndex | None = None
+    texts: tuple[Source, ...] = ()
 
 
 NOTHING_BESIDE = Beside()

@@ -21,11 +21,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from policybook.audit.log import Log, NoLog
+from policybook.audit.masking import unknown_names
+from policybook.audit.sqlite import LogSettings, SqliteLog
 from policybook.desk import Desk
-from policybook.errors import BookError, EngineError
+from policybook.diagnostics import did_you_mean
+from policybook.errors import BookError, EngineError, LogError
 from policybook.server.limits import Limits
-from policybook.server.servicer import DECISIONS, POLICIES, Services
+from policybook.server.servicer import AUDITS, CALLER_KEY, DECISIONS, POLICIES, Services
 from policybook.store.reload import Loaded, Reloader, read_books, store_of
+from policybook.store.versions import Store
 
 log = logging.getLogger("policybook.server")
 
@@ -79,6 +84,8 @@ class Settings:
         loaded: what was read from them just now; None: read them
         port: 0 for any free one
         reload_s: how often the folders are looked at; 0 for never
+        log: how decisions are recorded; None: they are not, and a decision that must be is not given out
+        caller_key: the metadata of a call that names the caller
     """
 
     books: Sequence[Path]
@@ -86,6 +93,8 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     reload_s: float = 1.0
+    log: LogSettings | None = None
+    caller_key: str = CALLER_KEY
     limits: Limits = field(default_factory=Limits)
     now: Callable[[], datetime] = utc_now
     new_id: Callable[[], str] = new_id
@@ -101,7 +110,8 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.port = 0
-        self.services = Services(settings.limits, settings.now)
+        self.services = Services(settings.limits, settings.now, settings.caller_key)
+        self._log: Log = NoLog(strict=True)
         self._routes = self.services.routes()
         self._health = health.aio.HealthServicer()
         self._reloaders: list[Reloader] = []
@@ -132,7 +142,7 @@ class Server:
         server.add_generic_rpc_handlers((self._routes,))
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((DECISIONS, POLICIES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((DECISIONS, POLICIES, AUDITS, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         address = _address(settings.host, settings.port)
         _try_address(settings.host, settings.port)
         try:
@@ -148,13 +158,17 @@ class Server:
         Raises:
             BookError: any book is bad
             EngineError: engine and reference differ
+            LogError: the decision log cannot be opened, or masks an input that no book has
         """
         settings = self.settings
         loaded = settings.loaded
         if loaded is None:
             loaded = await asyncio.to_thread(read_books, settings.books)
         store = await asyncio.to_thread(store_of, loaded, settings.books, now=settings.now)
-        self.services.desk = Desk(store, now=settings.now, new_id=settings.new_id)
+        if settings.log is not None:
+            _check_masks(settings.log, store)
+            self._log = await asyncio.to_thread(SqliteLog, settings.log, now=settings.now)
+        self.services.desk = Desk(store, now=settings.now, new_id=settings.new_id, log=self._log)
         if settings.reload_s > 0:
             for folder in settings.books:
                 if folder.is_dir():
@@ -181,10 +195,20 @@ class Server:
         await server.stop(0.1)
         await drain
         self.services.close()
+        await asyncio.to_thread(self._log.close)
 
     async def _set_health(self, status: Any) -> None:
-        for service in ("", DECISIONS, POLICIES):
+        for service in ("", DECISIONS, POLICIES, AUDITS):
             await self._health.set(service, status)
+
+
+def _check_masks(log_settings: LogSettings, store: Store) -> None:
+    """Refuse a mask that masks nothing: its name may be written wrongly, and the value would stand in the log."""
+    inputs = {name: tuple(store.edition(name).book.input_by_name) for name in store.policies()}
+    unknown = unknown_names(sorted(log_settings.masks.names), inputs)
+    if unknown:
+        known = {n for own in inputs.values() for n in own} | {f"{p}.{n}" for p, own in inputs.items() for n in own}
+        raise LogError(f"no book has an input `{unknown[0]}` to be masked; {did_you_mean(unknown[0], sorted(known))}")
 
 
 def say(line: str, stream: TextIO) -> None:
@@ -221,7 +245,7 @@ async def _run(settings: Settings) -> int:
     except BookError as e:
         say(f"policybook: {e}\n{e.report.render({})}", sys.stderr)
         return FINDINGS
-    except EngineError as e:
+    except (EngineError, LogError) as e:
         say(f"policybook: {e}", sys.stderr)
         return FAULT
     finally:
@@ -240,6 +264,6 @@ def serve(settings: Settings) -> int:
     One line on stdout says that calls are taken: `policybook: listening on 127.0.0.1:50151, policies: credit`.
 
     Returns:
-        0 ended as told, 1 a book is bad, 3 the port is taken or engine and reference differ
+        0 ended as told, 1 a book is bad, 3 the port is taken, the decision log cannot be opened, or engine and reference differ
     """
     return asyncio.run(_run(settings))

@@ -10,12 +10,13 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from policybook.desk import Desk, Request
+from policybook.audit.entry import Purpose
+from policybook.desk import Desk, Request, Taken
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.errors import FactsError, RequestError
 from policybook.explain.explainer import Question
 from policybook.explain.why_not import DEFAULT_ALTERNATIVES
-from policybook.model.answer import Answer, TraceLevel
+from policybook.model.answer import TraceLevel
 from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
 from policybook.model.kinds import Base, Kind
 from policybook.server import wire
@@ -77,7 +78,7 @@ def moment_of(stamp: Timestamp) -> datetime:
         raise ValueError("a timestamp must lie in the years 1 to 9999") from None
 
 
-_LEVELS = {
+_LEVELS: dict[int, TraceLevel] = {
     trace_pb.TRACE_LEVEL_UNSPECIFIED: TraceLevel.MATCHED,
     trace_pb.TRACE_LEVEL_NONE: TraceLevel.NONE,
     trace_pb.TRACE_LEVEL_MATCHED: TraceLevel.MATCHED,
@@ -85,16 +86,26 @@ _LEVELS = {
 }
 
 
-def decide(desk: Desk, message: decision_pb.DecideRequest, limits: Limits) -> Answer:
+def level_of(number: int) -> TraceLevel:
+    """Return a trace level.
+
+    Raises:
+        RequestError: there is none of this number
+    """
+    level = _LEVELS.get(number)
+    if level is None:
+        raise RequestError("trace_level", f"there is no trace level {number}")
+    return level
+
+
+def take(desk: Desk, message: decision_pb.DecideRequest, limits: Limits, caller: str = "") -> Taken:
     """Ask the desk what a message asks.
 
     Raises:
         PolicybookError: as the desk does; what the wire adds to the faults of facts comes in the same FactsError
     """
     reader = FactReader(limits)
-    level = _LEVELS.get(message.trace_level)
-    if level is None:
-        raise RequestError("trace_level", f"there is no trace level {message.trace_level}")
+    level = level_of(message.trace_level)
     request = Request(
         decision=message.decision,
         facts=reader.read(message.facts),
@@ -102,28 +113,27 @@ def decide(desk: Desk, message: decision_pb.DecideRequest, limits: Limits) -> An
         as_of=_as_of(message),
         version=message.policy_version,
         trace=level,
+        caller=caller,
     )
     if len(request.version) > limits.name_characters:
         raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
     if not reader.faults:
-        return desk.decide(request)
+        return desk.take(request)
     faults = list(reader.faults.values())
     try:
-        desk.decide(request)
+        desk.try_out(request)
     except FactsError as e:
         faults += [f for f in e.report.findings if f.path not in reader.faults]
     raise FactsError(Report(tuple(faults)))
 
 
-def question(message: decision_pb.ExplainRequest, limits: Limits) -> Question:
+def question(message: decision_pb.ExplainRequest, limits: Limits, caller: str = "") -> Question:
     """Read what a message asks to be explained.
 
     Raises:
         PolicybookError: a field that is wrong; FactsError for what the wire alone shows to be wrong with facts
     """
-    level = _LEVELS.get(message.trace_level)
-    if level is None:
-        raise RequestError("trace_level", f"there is no trace level {message.trace_level}")
+    level = level_of(message.trace_level)
     if len(message.policy_version) > limits.name_characters:
         raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
     if message.max_alternatives < -1:
@@ -141,6 +151,8 @@ def question(message: decision_pb.ExplainRequest, limits: Limits) -> Question:
             as_of=_as_of(message),
             version=message.policy_version,
             trace=level,
+            caller=caller,
+            purpose=Purpose.EXPLANATION,
         ),
         wanted=wanted,
         kept=tuple(message.kept_inputs),

@@ -31,6 +31,7 @@ class Limits:
         analysis_s: processor time for the analysis of a text given to Check; what it does not reach is said
         concurrent_explanations: Explain calls in progress or waiting
         explain_s: how long an explanation may look for what it does not know yet; it says where it had to stop
+        log_wait_s: how long an answer may wait to be recorded, where it must be
         turn_s: how long a batch works before others get their turn
         drain_s: how long calls in progress may take to end at shutdown
         retry_s: when a caller that was turned away may come again
@@ -50,6 +51,7 @@ class Limits:
     analysis_s: float = 10.0
     concurrent_explanations: int = 8
     explain_s: float = 5.0
+    log_wait_s: float = 5.0
     turn_s: float = 0.003
     drain_s: float = 10.0
     retry_s: float = 1.0

@@ -7,13 +7,16 @@ every refusal its details. Whatever is short runs on the event loop, where it co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -21,10 +24,11 @@ from google.protobuf.message import DecodeError, Message
 from policybook.analyse.findings import table_findings
 from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits as Analysis
+from policybook.audit.entry import Record
 from policybook.check.book import check_source
-from policybook.desk import Desk
+from policybook.desk import Desk, Taken, not_in_time
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
-from policybook.errors import BookError, EngineError, PolicybookError, RequestError, UnknownNameError
+from policybook.errors import BookError, EngineError, LogError, PolicybookError, RequestError, UnknownNameError
 from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
 from policybook.server import convert, definitions, explanations, wire
@@ -38,9 +42,11 @@ from policybook.server.limits import (
     StartingError,
     TooManyItemsError,
 )
+from policybook.server.records import Records
 from policybook.server.status import abortion, status_of
 from policybook.source import Source, Span
 from policybook.store.reload import make_edition
+from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as decision_pb
 from policybook.v1 import policy_service_pb2 as policy_pb
 from policybook.v1 import trace_pb2 as trace_pb
@@ -52,9 +58,11 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Unary: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 Clock: TypeAlias = Callable[[], datetime]
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 DECISIONS = "policybook.v1.DecisionService"
 POLICIES = "policybook.v1.PolicyService"
+AUDITS = "policybook.v1.AuditService"
 
 _RESULTS = wire.tag(decision_pb.BatchDecideResponse, "results")
 _RESULT = wire.tag(decision_pb.StreamDecideResponse, "result")
@@ -62,6 +70,17 @@ _RESPONSE = wire.tag(decision_pb.DecideResult, "response")
 _ERROR = wire.tag(decision_pb.DecideResult, "error")
 
 MAX_FINDINGS = 1000
+CALLER_KEY = "x-policybook-caller"
+MAX_CALLER = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """An answer that waits to be recorded."""
+
+    taken: Taken
+    kept: Future[Record | None]
+    language: str
 
 
 class Services:
@@ -69,14 +88,17 @@ class Services:
 
     Args:
         now: the clock, for Check and for definitions as of today
+        caller_key: the metadata that names the caller
     """
 
-    def __init__(self, limits: Limits, now: Clock) -> None:
+    def __init__(self, limits: Limits, now: Clock, caller_key: str = CALLER_KEY) -> None:
         self.limits = limits
+        self._caller_key = caller_key
         self.desk: Desk | None = None
         self.stopping = False
         self._now = now
         self._printer = Printer()
+        self._records = Records(limits, self._printer)
         self._checking = 0
         self._explaining = 0
         # One thread each: under CPython's lock a second would only take its turns from the loop. Several pools, so that a long check
@@ -84,6 +106,7 @@ class Services:
         self._checkers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-check")
         self._explainers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-explain")
         self._tracers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-trace")
+        self._auditors = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policybook-audit")
         self._idle: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
@@ -94,7 +117,7 @@ class Services:
 
     def close(self) -> None:
         """Give up what is left, after the last call."""
-        for pool in (self._checkers, self._explainers, self._tracers):
+        for pool in (self._checkers, self._explainers, self._tracers, self._auditors):
             pool.shutdown(wait=False, cancel_futures=True)
 
     # ------------------------------------------------------------ DecisionService
@@ -106,8 +129,10 @@ class Services:
             desk = self._desk()
             message = self._parse(decision_pb.DecideRequest, data)
             if message.trace_level == trace_pb.TRACE_LEVEL_FULL:
-                return await self._in_thread(self._response, desk, message)
-            return self._response(desk, message)
+                made = await self._in_thread(self._response, desk, message, self._caller(context))
+            else:
+                made = self._response(desk, message, self._caller(context))
+            return made if isinstance(made, bytes) else await self._recorded(desk, made)
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             return await _refuse(context, e, message.decision if message else "")
 
@@ -119,11 +144,18 @@ class Services:
             message = self._parse(decision_pb.BatchDecideRequest, data, limits.batch_bytes)
             if len(message.requests) > limits.batch_items:
                 raise TooManyItemsError("requests in a batch", limits.batch_items, len(message.requests))
-            results = []
+            caller = self._caller(context)
+            results: list[bytes] = []
+            late: list[tuple[int, _Late]] = []
             size = 0
             turn = time.perf_counter()
             for request in message.requests:
-                result = wire.part(_RESULTS, await self._result(desk, request))
+                made = await self._result(desk, request, caller)
+                if isinstance(made, _Late):
+                    # All of them are written together; to wait for each would take a turn of the disk each.
+                    late.append((len(results), made))
+                    made = b""
+                result = wire.part(_RESULTS, made)
                 size += len(result)
                 if size > limits.answer_bytes:
                     raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
@@ -132,6 +164,11 @@ class Services:
                     # Also where an expired deadline or a cancelled call ends the work.
                     await asyncio.sleep(0)
                     turn = time.perf_counter()
+            for place, one in late:
+                results[place] = wire.part(_RESULTS, await self._late_result(desk, one))
+                size += len(results[place])
+                if size > limits.answer_bytes:
+                    raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
             return b"".join(results)
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             return await _refuse(context, e)
@@ -142,6 +179,7 @@ class Services:
         assert task is not None
         try:
             desk = self._desk()
+            caller = self._caller(context)
             while not self.stopping:
                 self._idle.add(task)
                 try:
@@ -150,7 +188,7 @@ class Services:
                     self._idle.discard(task)
                 if data is grpc.aio.EOF:
                     return
-                await context.write(wire.part(_RESULT, await self._stream_result(desk, data)))
+                await context.write(wire.part(_RESULT, await self._stream_result(desk, data, caller)))
         except asyncio.CancelledError:
             if not self._woken(context):
                 raise
@@ -163,31 +201,63 @@ class Services:
     def _woken(self, context: Context) -> bool:
         return self.stopping and not context.cancelled()
 
-    async def _stream_result(self, desk: Desk, data: bytes) -> bytes:
+    async def _stream_result(self, desk: Desk, data: bytes, caller: str) -> bytes:
         try:
             message = self._parse(decision_pb.StreamDecideRequest, data)
         except PolicybookError as e:
             return wire.part(_ERROR, status_of(e).SerializeToString())
-        return await self._result(desk, message.request)
+        made = await self._result(desk, message.request, caller)
+        return made if isinstance(made, bytes) else await self._late_result(desk, made)
 
-    async def _result(self, desk: Desk, request: decision_pb.DecideRequest) -> bytes:
+    async def _result(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | _Late:
         try:
             if request.trace_level == trace_pb.TRACE_LEVEL_FULL:
-                return wire.part(_RESPONSE, await self._in_thread(self._response, desk, request))
-            return wire.part(_RESPONSE, self._response(desk, request))
+                made = await self._in_thread(self._response, desk, request, caller)
+            else:
+                made = self._response(desk, request, caller)
+            return wire.part(_RESPONSE, made) if isinstance(made, bytes) else made
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
             # INVARIANT: an ItemError is field for field a google.rpc.Status, so its bytes are the same.
             return wire.part(_ERROR, status_of(e, request.decision).SerializeToString())
 
-    def _response(self, desk: Desk, request: decision_pb.DecideRequest) -> bytes:
-        language = convert.language_of(request.language)
-        return self._printer.response(convert.decide(desk, request, self.limits), language)
+    async def _late_result(self, desk: Desk, late: _Late) -> bytes:
+        try:
+            return wire.part(_RESPONSE, await self._recorded(desk, late))
+        except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
+            return wire.part(_ERROR, status_of(e, late.taken.request.decision).SerializeToString())
 
-    async def _in_thread(
-        self, work: Callable[[Desk, decision_pb.DecideRequest], bytes], desk: Desk, request: decision_pb.DecideRequest
-    ) -> bytes:
+    def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | _Late:
+        language = convert.language_of(request.language)
+        taken = convert.take(desk, request, self.limits, caller)
+        return self._printer.response(taken.answer, language) if taken.kept is None else _Late(taken, taken.kept, language)
+
+    async def _recorded(self, desk: Desk, late: _Late) -> bytes:
+        """Wait until an answer is recorded, and encode it, or the earlier one that its request id stands for."""
+        kept = late.kept
+        if not kept.done():
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(kept), self.limits.log_wait_s)
+            except TimeoutError:
+                raise not_in_time(self.limits.log_wait_s) from None
+        earlier = kept.result()
+        if earlier is None:
+            return self._printer.response(late.taken.answer, late.language)
+        # The version that decided may have to be made again.
+        answer = await self._in_thread(desk.settle, late.taken, earlier)
+        return self._printer.response(answer, late.language)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Work beside the loop: a full trace of ten thousand rows takes a quarter of a second."""
-        return await asyncio.get_running_loop().run_in_executor(self._tracers, work, desk, request)
+        return await asyncio.get_running_loop().run_in_executor(self._tracers, work, *arguments)
+
+    def _caller(self, context: Context) -> str:
+        """Say who asks: the name in the metadata, put there by the caller or by the proxy that knows him, else the address."""
+        if self.desk is None or not self.desk.log.is_on:
+            return ""
+        for key, value in context.invocation_metadata() or ():
+            if key == self._caller_key:
+                return value.decode("utf-8", "replace")[:MAX_CALLER] if isinstance(value, bytes) else value[:MAX_CALLER]
+        return host_of(context.peer())
 
     async def explain(self, data: bytes, context: Context) -> bytes:
         """Explain a decision, in a thread: it may take seconds."""
@@ -197,7 +267,7 @@ class Services:
             desk = self._desk()
             message = self._parse(decision_pb.ExplainRequest, data)
             language = convert.language_of(message.language)
-            asked = convert.question(message, limits)
+            asked = convert.question(message, limits, self._caller(context))
             if self._explaining >= limits.concurrent_explanations:
                 raise OverloadedError("explanations in progress", limits.concurrent_explanations, self._explaining + 1, limits.retry_s)
             self._explaining += 1
@@ -307,6 +377,25 @@ class Services:
         kept = (f for f in found if notes or f.severity is not Severity.NOTE or f.code is Code.UNDECIDED)
         return book, report + Report.of(kept)
 
+    # ------------------------------------------------------------ AuditService
+
+    def _audit(self, kind: type[M], work: Callable[[Desk, M], Message]) -> Unary:
+        """Make a call that reads the log, in a thread, and sees what was answered before."""
+
+        async def call(data: bytes, context: Context) -> bytes:
+            try:
+                desk = self._desk()
+                message = self._parse(kind, data)
+                # What cannot be written can still be missing; what is there can be read.
+                with contextlib.suppress(LogError, TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(desk.log.flush()), self.limits.log_wait_s)
+                made = await asyncio.get_running_loop().run_in_executor(self._auditors, work, desk, message)
+                return made.SerializeToString()
+            except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+                return await _refuse(context, e)
+
+        return call
+
     # ------------------------------------------------------------ shared
 
     def _desk(self) -> Desk:
@@ -338,8 +427,18 @@ class Services:
             f"/{POLICIES}/ListDecisionDefinitions": self.list_decision_definitions,
             f"/{POLICIES}/GetDecisionDefinition": self.get_decision_definition,
             f"/{POLICIES}/Check": self.check,
+            f"/{AUDITS}/GetDecisionRecord": self._audit(audit_pb.GetDecisionRecordRequest, self._records.get),
+            f"/{AUDITS}/ListDecisionRecords": self._audit(audit_pb.ListDecisionRecordsRequest, self._records.list),
+            f"/{AUDITS}/ReevaluateDecision": self._audit(audit_pb.ReevaluateDecisionRequest, self._records.reevaluate),
+            f"/{AUDITS}/GetLogStatus": self._audit(audit_pb.GetLogStatusRequest, self._records.status),
         }
         return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits)
+
+
+def host_of(peer: str) -> str:
+    """Return the address of a peer without its port, which is another for each connection: `127.0.0.1`, `::1`, `unix`."""
+    kind, _, rest = peer.partition(":")
+    return unquote(rest.rpartition(":")[0]).strip("[]") if kind in ("ipv4", "ipv6") else kind
 
 
 def _full_name(pair: tuple[Book, Decision]) -> str:

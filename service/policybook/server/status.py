@@ -21,9 +21,13 @@ from policybook.errors import (
     EngineError,
     FactsError,
     LimitError,
+    LogError,
+    MaskedError,
+    NoLogError,
     NotInForceError,
     PolicybookError,
     RequestError,
+    RequestIdTakenError,
     UnknownNameError,
     VersionMismatchError,
 )
@@ -137,7 +141,23 @@ def _limit(error: LimitError) -> Details:
     return Details(metadata, details_pb.QuotaFailure(), [entry], error.retry_s if isinstance(error, OverloadedError) else 0.0)
 
 
-def _later(error: StartingError | ShuttingDownError) -> Details:
+def _masked(error: MaskedError) -> Details:
+    entries = [_precondition("MASKED_FACT", f"facts.{name}", str(error)) for name in error.names]
+    return Details({"decision_id": error.decision_id}, details_pb.PreconditionFailure(), entries)
+
+
+def _no_log(error: NoLogError) -> Details:
+    return Details({}, details_pb.PreconditionFailure(), [_precondition("NO_LOG", "decision log", str(error))])
+
+
+def _taken(error: RequestIdTakenError) -> Details:
+    holder = details_pb.ResourceInfo(
+        resource_type="request_id", resource_name=clip(error.request_id, 200), description=clip(str(error), MAX_ENTRY_BYTES)
+    )
+    return Details({"decision_id": error.decision_id, "decide_time": error.decided_at}, holder)
+
+
+def _later(error: StartingError | ShuttingDownError | LogError) -> Details:
     return Details(retry_s=error.retry_s)
 
 
@@ -163,6 +183,10 @@ TABLE: dict[type[PolicybookError], Line] = {
     RequestTooLargeError: Line(StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", _limit),
     AnswerTooLargeError: Line(StatusCode.RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE", _limit),
     OverloadedError: Line(StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _limit),
+    LogError: Line(StatusCode.UNAVAILABLE, "LOG_UNAVAILABLE", _later),
+    NoLogError: Line(StatusCode.FAILED_PRECONDITION, "NO_LOG", _no_log),
+    MaskedError: Line(StatusCode.FAILED_PRECONDITION, "MASKED_FACTS", _masked),
+    RequestIdTakenError: Line(StatusCode.ALREADY_EXISTS, "REQUEST_ID_TAKEN", _taken),
     StartingError: Line(StatusCode.UNAVAILABLE, "STARTING", _later),
     ShuttingDownError: Line(StatusCode.UNAVAILABLE, "SHUTTING_DOWN", _later),
 }

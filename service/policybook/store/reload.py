@@ -29,11 +29,12 @@ log = logging.getLogger("policybook.reload")
 Clock = Callable[[], datetime]
 
 
-def make_edition(book: Book, now: datetime, *, proved: bool = True) -> Edition:
+def make_edition(book: Book, now: datetime, *, proved: bool = True, texts: tuple[Source, ...] = ()) -> Edition:
     """Compile a book, compare engine and reference on its boundaries, and prove its invariants.
 
     Args:
         proved: refuse a book whose invariants do not hold; one that could not be decided is logged and served
+        texts: those that lay beside the book
 
     Raises:
         BookError: a table cannot be compiled, or an invariant is refuted
@@ -48,7 +49,7 @@ def make_edition(book: Book, now: datetime, *, proved: bool = True) -> Edition:
         raise EngineError(f"policy `{book.name}`: {checked.report.errors[0].message}")
     if proved:
         _hold_invariants(book, program)
-    return Edition(book=book, program=program, decider=Decider(book, program), loaded_at=now)
+    return Edition(book=book, program=program, decider=Decider(book, program), loaded_at=now, texts=texts)
 
 
 def _hold_invariants(book: Book, program: Program) -> None:
@@ -170,8 +171,9 @@ def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock) -> Store:
         raise BookError(report, "rules")
     store = Store()
     store.beside = next(iter(loaded.beside.values()), NOTHING_BESIDE)
+    folders = {f.book.name: f.path.parent for f in reversed(loaded.files) if f.book is not None}
     for book in loaded.books:
-        store.publish(make_edition(book, now()))
+        store.publish(make_edition(book, now(), texts=loaded.beside.get(folders[book.name], NOTHING_BESIDE).texts))
     return store
 
 
@@ -268,7 +270,7 @@ class Reloader:
             book, report = None, report + found
         if book is not None:
             try:
-                edition = make_edition(book, self.now())
+                edition = make_edition(book, self.now(), texts=beside.texts)
             except BookError as e:
                 report = report + e.report
             except EngineError as e:

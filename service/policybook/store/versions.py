@@ -13,18 +13,20 @@ from policybook.engine.program import Program
 from policybook.errors import UnknownNameError, VersionMismatchError
 from policybook.model.book import Book
 from policybook.model.clauses import NOTHING_BESIDE
+from policybook.source import Source
 
 MIN_PREFIX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One version of a policy, ready to decide."""
+    """One version of a policy, ready to decide; `texts` are those that lay beside its book."""
 
     book: Book
     program: Program
     decider: Decider
     loaded_at: datetime
+    texts: tuple[Source, ...] = ()
 
     @property
     def name(self) -> str:

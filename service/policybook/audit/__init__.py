@@ -1,0 +1,1 @@
+"""The decision log: what was decided, kept so that it can be found, proved unaltered, and decided again."""

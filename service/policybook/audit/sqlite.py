@@ -1,0 +1,555 @@
+"""The log that writes to one SQLite file, by one thread, in batches.
+
+What a caller waits for (`must_log`, or a request id) is written at once, together with all that waits; everything else within
+`window_s`, or at once when a batch is full. A commit is on the disk when it returns (`synchronous = FULL`). So the end of the process loses at
+most what was given out in the last `window_s` and while a batch was being written, and nothing that a caller waited for.
+
+Several processes may write to one file: a batch reads the head of the chain and appends to it in one transaction, which SQLite
+lets in one at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from policybook.audit.books import KeptBook
+from policybook.audit.canonical import clean, facts_json, instant_text, items_json, outputs_json
+from policybook.audit.chain import Anchor
+from policybook.audit.entry import COLUMNS, Entry, Kind, Record
+from policybook.audit.file import SELECT, open_writer, record_of, told
+from policybook.audit.log import LogStatus, WhenFull
+from policybook.audit.masking import MIN_KEY_BYTES, Masks, as_of_text
+from policybook.audit.reading import SqliteReader
+from policybook.audit.retention import pruning
+from policybook.audit.writing import Row, append, keep_book, other_row
+from policybook.errors import LogError
+
+log = logging.getLogger("policybook.audit")
+
+Waiting: TypeAlias = "Future[Record | None]"
+BATCH = 500
+_CANNOT = "decisions cannot be recorded"
+_RETRY_S = 0.5
+_CLOSE_S = 5.0
+_ANCHOR_S = 3600.0
+_PRUNE_S = 3600.0
+_PRUNE_PAUSE_S = 0.02
+_IDLE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How a log is kept.
+
+    Args:
+        path: the file
+        when_full: what becomes of decisions when the disk or the queue is full
+        queue: how many decisions may wait to be written
+        window_s: how long a decision that nobody waits for may wait
+        keep_days: older records are deleted; 0: none ever is
+    """
+
+    path: Path
+    when_full: WhenFull = WhenFull.REFUSE
+    queue: int = 10_000
+    window_s: float = 0.05
+    masks: Masks = field(default_factory=Masks)
+    keep_days: int = 0
+
+    @classmethod
+    def of(cls, path: Path, *, when_full: str, queue: int, masked: Iterable[str], mask_key: Path | None, keep_days: int) -> LogSettings:
+        """Take what stands on a command line.
+
+        Args:
+            mask_key: a file with a secret of at least 16 bytes
+        Raises:
+            LogError: the key cannot be read or is too short
+        """
+        key = None
+        if mask_key is not None:
+            try:
+                key = mask_key.read_bytes().strip()
+            except OSError as e:
+                raise LogError(f"the mask key {mask_key}: {(e.strerror or str(e)).lower()}") from None
+            if len(key) < MIN_KEY_BYTES:
+                raise LogError(
+                    f"the mask key {mask_key} has {len(key)} bytes; at least {MIN_KEY_BYTES} are needed, such as `openssl rand -hex 32`"
+                )
+        return cls(path=path, when_full=WhenFull(when_full), queue=queue, masks=Masks(frozenset(masked), key), keep_days=keep_days)
+
+
+@dataclass(slots=True)
+class _Item:
+    """One entry in the queue; `waiting` is what its caller waits for, `must` whether it gives up without a record."""
+
+    entry: Entry
+    waiting: Waiting | None
+    must: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What was not recorded since the last record that says so: `count` given out without, `refused` not given out."""
+
+    count: int = 0
+    refused: int = 0
+    first: str = ""
+    last: str = ""
+    why: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.why)
+
+
+class SqliteLog:
+    """Keeps decisions in one SQLite file. Make it, use it from any thread, `close` it.
+
+    Args:
+        now: the clock, aware; for records that are no decisions
+    Raises:
+        LogError: the file cannot be opened, or is no log of this format
+    """
+
+    is_on = True
+
+    def __init__(self, settings: LogSettings, *, now: Callable[[], datetime]) -> None:
+        self.settings = settings
+        masks = settings.masks
+        self.masks = Masks(masks.names, masks.key, masks.own or secrets.token_bytes(32))
+        self._now = now
+        self._connection = open_writer(settings.path)
+        self._queue: deque[_Item] = deque()
+        # How many of those in the queue before are being written.
+        self._writing = 0
+        self._flushes: deque[Future[None]] = deque()
+        self._gap = _Gap()
+        self._gap_lock = threading.Lock()
+        self._not_recorded = 0
+        self._refused = 0
+        self._recorded = 0
+        self._failing = ""
+        self._idle = True
+        self._closing = False
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._run = secrets.token_hex(8)
+        self._kept: set[tuple[str, ...]] = set()
+        self._rendered: dict[int, tuple[object, tuple[str, ...]]] = {}
+        self._anchored_at = now()
+        self._pruned_at: datetime | None = None
+        self._pruning: Iterator[int] | None = None
+        self.head: Anchor | None = None
+        self._reader: SqliteReader | None = None
+        with told(settings.path):
+            self._kept = {tuple(row) for row in self._connection.execute("SELECT version, calendar, clauses, clauses_lock FROM book")}
+            self._append([self._opening()])
+        self._thread = threading.Thread(target=self._work, name="policybook-log", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ taking
+
+    def refuse(self, decision: str) -> None:
+        """Refuse nothing: there is a log."""
+
+    def put(self, entry: Entry) -> Waiting | None:
+        """Take a decision; see `Log.put`."""
+        must = entry.decision.must_log
+        full = len(self._queue) + self._writing >= self.settings.queue
+        if full or self._failing or self._closing:
+            why = self._failing or ("the service is ending" if self._closing else f"{self.settings.queue:,} are waiting to be written")
+            if must or self._closing or self.settings.when_full is WhenFull.REFUSE:
+                self._note_gap(0, 1, why)
+                raise LogError(f"{_CANNOT}: {why}; no answer is given out without")
+            if full:
+                self._note_gap(1, 0, why)
+                return None
+        # While nothing can be written, nobody can wait for it: those that are let go without are counted when the queue is full.
+        waiting: Waiting | None = Future() if (must or entry.is_once) and not self._failing else None
+        self._queue.append(_Item(entry, waiting, must))
+        if waiting is not None:
+            self._urgent.set()
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+        return waiting
+
+    def flush(self) -> Future[None]:
+        """Return what is done when all that was taken so far is written."""
+        done: Future[None] = Future()
+        self._flushes.append(done)
+        self._urgent.set()
+        self._wake.set()
+        return done
+
+    def reader(self) -> SqliteReader:
+        """Return the reader; it is closed with the log."""
+        if self._reader is None:
+            self._reader = SqliteReader(self.settings.path)
+        return self._reader
+
+    def status(self) -> LogStatus:
+        """Say how it does."""
+        return LogStatus(
+            head=self.head,
+            waiting=len(self._queue) + self._writing,
+            recorded=self._recorded,
+            not_recorded=self._not_recorded,
+            refused=self._refused,
+            failing=self._failing,
+            when_full=self.settings.when_full,
+        )
+
+    def close(self) -> None:
+        """Write what is left, and end; what cannot be written within some seconds is told and counted."""
+        self._closing = True
+        self._urgent.set()
+        self._wake.set()
+        self._thread.join(_CLOSE_S + 5)
+        if self._reader is not None:
+            self._reader.close()
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _note_gap(self, count: int, refused: int, why: str) -> None:
+        at = instant_text(self._now())
+        with self._gap_lock:
+            gap = self._gap
+            if not gap:
+                log.error("%s: %s (%s)", _CANNOT, why, self.settings.when_full.value)
+            self._gap = _Gap(gap.count + count, gap.refused + refused, gap.first or at, at, why)
+            self._not_recorded += count
+            self._refused += refused
+
+    # ------------------------------------------------------------ the thread
+
+    def _work(self) -> None:
+        end = 0.0
+        while True:
+            self._wait()
+            self._once()
+            if self._closing:
+                end = end or time.monotonic() + _CLOSE_S
+                if not self._queue and not self._gap:
+                    break
+                if time.monotonic() >= end:
+                    self._give_up()
+                    break
+        try:
+            with told(self.settings.path):
+                self._append([*self._gap_rows(self._gap), self._other(Kind.CLOSE, {"run": self._run})])
+        except LogError as e:
+            log.error("the decision log was not closed in order: %s", e)  # noqa: TRY400 - the message says it all
+        log.info("decision log closed; anchor %s", self.head)
+        while self._flushes:
+            _settle(self._flushes.popleft(), None)
+
+    def _wait(self) -> None:
+        """Sleep while there is nothing to do, then let a batch gather."""
+        if self._failing:
+            self._urgent.clear()
+            self._urgent.wait(_RETRY_S if not self._closing else _RETRY_S / 5)
+            return
+        if not self._is_busy():
+            self._wake.clear()
+            self._idle = True
+            if not self._is_busy():
+                self._wake.wait(_IDLE_S if self._pruning is None else _PRUNE_PAUSE_S)
+            self._idle = False
+        if not self._closing and len(self._queue) < BATCH:
+            self._urgent.wait(self.settings.window_s)
+        self._urgent.clear()
+
+    def _is_busy(self) -> bool:
+        return bool(self._queue or self._flushes or self._closing)
+
+    def _once(self) -> None:
+        """Write all that is there now, batch by batch; when nothing could be written before, try at least that this happened."""
+        flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+        left = len(self._queue)
+        while left > 0 or self._gap:
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._writing = len(batch)
+            written = self._write(batch)
+            self._writing = 0
+            left -= len(batch)
+            if not written:
+                break
+        for done in flushes:
+            _settle(done, LogError(f"{_CANNOT}: {self._failing}") if self._failing else None)
+        if not self._failing:
+            self._look_after()
+
+    def _write(self, batch: list[_Item]) -> bool:
+        """Write one batch; tell whether that could be done."""
+        try:
+            with told(self.settings.path):
+                found = self._record(batch)
+        except LogError as e:
+            self._fail(batch, str(e))
+            return False
+        except Exception:
+            # A fault of ours in one entry must not keep the others out for ever.
+            log.exception("an entry could not be written to the decision log")
+            self._one_by_one(batch)
+            return True
+        if self._failing:
+            log.warning("decisions are recorded again")
+            self._failing = ""
+        for item in batch:
+            if item.waiting is not None:
+                _settle(item.waiting, None, found.get(id(item)))
+        self._recorded += len(batch) - len(found)
+        return True
+
+    def _fail(self, batch: list[_Item], why: str) -> None:
+        """Keep what was given out for the next try; refuse what was not."""
+        self._failing = why
+        refuses = self.settings.when_full is WhenFull.REFUSE
+        kept: list[_Item] = []
+        refused: list[Waiting] = []
+        # Those that came in before the fault was known wait no longer than the others.
+        for item in [*batch, *[self._queue.popleft() for _ in range(len(self._queue))]]:
+            if item.waiting is not None and (item.must or refuses):
+                refused.append(item.waiting)
+            else:
+                kept.append(_Item(item.entry, None, must=False))
+                if item.waiting is not None:
+                    _settle(item.waiting, None, None)
+        self._queue.extendleft(reversed(kept))
+        # Noted before anybody hears of it, so that whoever asks after his refusal finds it counted.
+        self._note_gap(0, len(refused), why)
+        for waiting in refused:
+            _settle(waiting, LogError(f"{_CANNOT}: {why}; no answer is given out without"))
+
+    def _one_by_one(self, batch: list[_Item]) -> None:
+        for item in batch:
+            try:
+                with told(self.settings.path):
+                    found = self._record([item])
+            except Exception as e:
+                log.exception("decision %s could not be recorded", item.entry.decision_id)
+                why = f"a fault of policybook: {type(e).__name__}"
+                if item.waiting is not None and (item.must or self.settings.when_full is WhenFull.REFUSE):
+                    self._note_gap(0, 1, why)
+                    _settle(item.waiting, LogError(f"{_CANNOT}: {why}"))
+                    continue
+                self._note_gap(1, 0, why)
+                if item.waiting is not None:
+                    _settle(item.waiting, None, None)
+            else:
+                self._recorded += not found
+                if item.waiting is not None:
+                    _settle(item.waiting, None, found.get(id(item)))
+
+    def _give_up(self) -> None:
+        """Tell what is lost at the end."""
+        lost = [i.entry.decision_id for i in self._queue]
+        self._queue.clear()
+        if lost:
+            self._note_gap(len(lost), 0, self._failing or "the service ended")
+            log.error("%d decisions were given out and are lost to the log: %s", len(lost), ", ".join(lost[:1000]))
+
+    def _look_after(self) -> None:
+        """Tell where the chain stands, and delete what is too old; each once an hour."""
+        now = self._now()
+        if abs((now - self._anchored_at).total_seconds()) >= _ANCHOR_S:
+            self._anchored_at = now
+            log.info("decision log: anchor %s", self.head)
+        days = self.settings.keep_days
+        if days and (self._pruned_at is None or abs((now - self._pruned_at).total_seconds()) >= _PRUNE_S):
+            self._pruned_at = now
+            self._pruning = pruning(self._connection, instant_text(now - timedelta(days=days)), now)
+        if self._pruning is not None:
+            # A piece at a time: decisions wait to be written meanwhile.
+            try:
+                with told(self.settings.path):
+                    if next(self._pruning, None) is None:
+                        self._pruning = None
+            except LogError as e:
+                log.warning("old records could not be deleted: %s", e)
+                self._pruning = None
+
+    # ------------------------------------------------------------ writing
+
+    def _record(self, batch: Sequence[_Item]) -> dict[int, Record]:
+        """Append a batch in one transaction; return the earlier records of requests that were decided before, by id of the item."""
+        rows: list[Row] = []
+        texts: list[KeptBook] = []
+        taken: dict[tuple[str, str], int] = {}
+        again: dict[int, int | Record] = {}
+        places: set[tuple[str, ...]] = set()
+        connection = self._connection
+        prepared = [self._row(item.entry) for item in batch]
+        gap = self._gap
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            known = self._known(batch)
+            for item, (row, unkept) in zip(batch, prepared, strict=True):
+                entry = item.entry
+                asked = entry.is_once
+                key = (clean(entry.request_id), clean(entry.caller))
+                earlier = known.get(key, taken.get(key)) if asked else None
+                if earlier is not None:
+                    again[id(item)] = earlier
+                    continue
+                if unkept is not None and self._place_of(unkept) not in places:
+                    places.add(self._place_of(unkept))
+                    texts.append(unkept)
+                    rows.append(self._book_row(unkept))
+                if asked:
+                    taken[key] = len(rows)
+                rows.append(row)
+            rows += self._gap_rows(gap)
+            for text in texts:
+                keep_book(connection, text)
+            head = append(connection, rows)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+        self.head = head
+        self._kept.update(map(self._place_of, texts))
+        if gap:
+            with self._gap_lock:
+                since = self._gap
+                new = _Gap(since.count - gap.count, since.refused - gap.refused, gap.last, since.last, since.why)
+                self._gap = new if new.count or new.refused else _Gap()
+        return {
+            item: found if isinstance(found, Record) else Record(**dict(zip((*COLUMNS, "hash"), rows[found], strict=True)))
+            for item, found in again.items()
+        }
+
+    def _append(self, rows: list[Row]) -> None:
+        """Append records that are no decisions."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self.head = append(self._connection, rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _known(self, batch: Sequence[_Item]) -> Mapping[tuple[str, str], Record]:
+        """Return the records that the request ids of a batch stand for already."""
+        asked = [(clean(i.entry.request_id), clean(i.entry.caller)) for i in batch if i.entry.is_once]
+        if not asked:
+            return {}
+        # One statement for all: each step of one lets go of the interpreter's lock, and waits for it again.
+        query = (
+            f"WITH asked (r, c) AS (VALUES {', '.join(['(?, ?)'] * len(asked))}) {SELECT.replace('FROM record', 'FROM asked CROSS JOIN record')}"
+            " ON request_id = r AND caller = c AND request_id <> '' AND purpose = 'decision'"
+        )
+        found = (record_of(row) for row in self._connection.execute(query, [text for pair in asked for text in pair]).fetchall())
+        return {(r.request_id, r.caller): r for r in found}
+
+    def _row(self, entry: Entry) -> tuple[Row, KeptBook | None]:
+        """Write a decision as a row, and the book that it needs if that is not kept yet."""
+        book, decision = entry.book, entry.decision
+        masked = self.masks.of(book.name, entry.facts)
+        facts = clean(facts_json(entry.facts, masked))
+        name = f"{book.name}.{decision.name}"
+        as_of_stated = as_of_text(entry.as_of_stated)
+        fingerprint = ""
+        if entry.request_id or masked:
+            whole = facts_json(entry.facts) if masked else facts
+            fingerprint = self.masks.fingerprint(name, whole, as_of_stated, entry.version_stated, secret=bool(masked))
+        currency, fields = book.currency, decision.outputs
+        row: Row = [
+            0,
+            "decision",
+            instant_text(entry.decided_at),
+            clean(entry.decision_id),
+            clean(entry.caller),
+            entry.purpose.value,
+            name,
+            clean(entry.request_id),
+            fingerprint,
+            facts,
+            as_of_stated,
+            entry.version_stated,
+            book.version,
+            entry.as_of.isoformat(),
+            instant_text(entry.now),
+            entry.trace.value,
+            entry.outcome.value,
+            outputs_json(entry.outputs, fields, currency),
+            items_json(entry.items, fields, currency) if entry.items else "[]",
+            _row_ids([r.id for r in entry.selected]),
+            entry.elapsed_ns,
+            "",
+            b"",
+            b"",
+        ]
+        place = self._beside(entry)
+        return row, None if place in self._kept else KeptBook.of(book, entry.beside)
+
+    def _beside(self, entry: Entry) -> tuple[str, ...]:
+        """Return by what a book and the texts beside it are known as kept."""
+        key = id(entry.book)
+        found = self._rendered.get(key)
+        if found is None or found[0] is not entry.book:
+            if len(self._rendered) > 256:
+                self._rendered.clear()
+            found = self._rendered[key] = (entry.book, self._place_of(KeptBook.of(entry.book, entry.beside)))
+        return found[1]
+
+    @staticmethod
+    def _place_of(book: KeptBook) -> tuple[str, ...]:
+        digests = book.digests
+        return (book.version, digests["calendar"], digests["clauses"], digests["clauses_lock"])
+
+    def _book_row(self, book: KeptBook) -> Row:
+        told_of = {"policy": book.policy, "file": book.file, **book.digests}
+        row = self._other(Kind.BOOK, told_of)
+        row[COLUMNS.index("version")] = book.version
+        return row
+
+    def _opening(self) -> Row:
+        masks = sorted(self.masks.names)
+        told_of = {
+            "run": self._run,
+            "policybook": version("policybook"),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "when_full": self.settings.when_full.value,
+            "masked": masks,
+            "mask_key": self.masks.key_id if self.masks.key else "",
+        }
+        return self._other(Kind.OPEN, told_of)
+
+    def _gap_rows(self, gap: _Gap) -> list[Row]:
+        return [self._other(Kind.GAP, asdict(gap))] if gap else []
+
+    def _other(self, kind: Kind, told_of: Mapping[str, object]) -> Row:
+        return other_row(kind, told_of, self._now())
+
+
+def _row_ids(ids: list[str]) -> str:
+    # Ids of rows are plain words: nothing in them needs an escape.
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+
+
+def _settle(future: Future[Any], error: Exception | None, result: object = None) -> None:
+    # Whoever waited may have gone.
+    with contextlib.suppress(InvalidStateError):
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
