@@ -9,6 +9,9 @@ from typing import Final
 
 from policybook_client.decision import (
     Decision,
+    Headroom,
+    HeadroomOutcome,
+    HeadroomSide,
     MatchedRule,
     NamedValue,
     ParameterTrace,
@@ -34,6 +37,14 @@ _CAPTIONS: Final[dict[str, _Captions]] = {
         "since": "since",
         "item": "item {}",
         "default": "default",
+        "headroom": "headroom",
+        "below": "{} below {}",
+        "above": "{} above {}",
+        "at": "exactly {}",
+        "from there": "from there on",
+        "past": "beyond that",
+        "no row": "no row",
+        "refused": "the request is refused",
         RowVerdict.UNKNOWN: "unknown verdict",
         RowVerdict.SELECTED: "selected",
         RowVerdict.OUTRANKED: "outranked",
@@ -53,6 +64,14 @@ _CAPTIONS: Final[dict[str, _Captions]] = {
         "since": "生效日",
         "item": "第 {} 项",
         "default": "默认",
+        "headroom": "余量",
+        "below": "比 {1} 低 {0}",
+        "above": "比 {1} 高 {0}",
+        "at": "恰为 {}",
+        "from there": "达到此界则",
+        "past": "越过此界则",
+        "no row": "没有规则适用",
+        "refused": "请求被拒绝",
         RowVerdict.UNKNOWN: "未知",
         RowVerdict.SELECTED: "采用",
         RowVerdict.OUTRANKED: "命中但未采用",
@@ -121,6 +140,27 @@ def _table(table: TableTrace, words: _Captions) -> Iterator[str]:
         yield f"  {words['rows']}"
         yield from _indent(_rows(table.rows, words), 4)
     yield from _indent(_outputs(table.outputs))
+    if table.headroom:
+        yield f"  {words['headroom']}"
+        yield from _indent(_columns([_headroom(h, words) for h in table.headroom]), 4)
+
+
+def _headroom(headroom: Headroom, words: _Captions) -> tuple[str, str, str]:
+    """Say how far a quantity may move, and what comes then."""
+    threshold, distance = text_of(headroom.threshold), text_of(headroom.distance)
+    if headroom.threshold == headroom.quantity.value:
+        where = words["at"].format(threshold)
+    else:
+        side = "below" if headroom.side is HeadroomSide.BELOW else "above"
+        where = words[side].format(distance, threshold)
+    when = words["past" if headroom.threshold_included else "from there"]
+    if headroom.beyond_outcome is HeadroomOutcome.REFUSED:
+        then = words["refused"]
+    else:
+        then = ", ".join(headroom.beyond_row_ids) or words["no row"]
+        if headroom.beyond_outputs:
+            then += f" ({', '.join(f'{n}={text_of(v)}' for n, v in headroom.beyond_outputs.items())})"
+    return headroom.quantity.name, where, f"{when}: {then}"
 
 
 def _rows(rows: Sequence[RowTrace], words: _Captions) -> Iterator[str]:

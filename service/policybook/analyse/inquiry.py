@@ -177,7 +177,7 @@ class Inquiry:
             return [s.implies(here, w) for here, t in term.items for w in self._near_of(t, kind.element or kind)]
         if not isinstance(term, Scalar):
             return [w for f in kind.fields for w in self._near_of(term.fields[f.name], f.kind)]
-        if kind.base not in (Base.DATE, Base.DATETIME):
+        if kind.base not in (Base.DATE, Base.DATETIME) or term.value is None:
             return []
         days = NEAR_DAYS if kind.base is Base.DATE else tuple(dt.datetime.combine(d, dt.time(), tzinfo=dt.UTC) for d in NEAR_DAYS)
         low, high = (s.real(number(d)) for d in days)

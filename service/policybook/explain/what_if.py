@@ -15,6 +15,8 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from policybook.analyse.inquiry import Asking, Impossible, Inquiry
+from policybook.analyse.reading import Reading, Scope
+from policybook.analyse.symbols import Cond
 from policybook.cells.axes import OrderedAxis
 from policybook.cells.linear import number
 from policybook.errors import ConflictError, FactsError
@@ -23,7 +25,7 @@ from policybook.explain.told import End, Teller, Told, piece_of, same_value
 from policybook.explain.unknowns import Unknowns
 from policybook.model.answer import TableTrace, TraceLevel, Verdict
 from policybook.model.faults import FormulaError
-from policybook.model.formula import Arith, Const, Formula, children
+from policybook.model.formula import Arith, Const, Formula, Role, children, refs
 from policybook.model.kinds import Base, Field
 from policybook.values import Value
 
@@ -112,6 +114,10 @@ class Line:
     def tell(self, value: Value) -> Told:
         return self.teller.tell({**self.facts, self.name: value})
 
+    def unknowns(self) -> Unknowns:
+        """Return the request with the input set free."""
+        return Unknowns(self.book, self.teller.era, self.facts, (self.name,), self.teller.as_of, self.teller.now)
+
     # Choices, flags, lists
 
     def _one_by_one(self) -> Variation:
@@ -184,6 +190,9 @@ class _Ordered:
         self._cells: dict[int, tuple[tuple[Fraction | None, ...], ...]] = {}
         # First steps of the pieces, ascending; every piece goes to just before the next.
         self.starts: list[int] = []
+        # The line was not parted to its end; what lies beyond this step is not known.
+        self.is_cut = False
+        self.known_to = steps.high
 
     def tell(self, n: int) -> Told:
         found = self._told.get(n)
@@ -200,7 +209,7 @@ class _Ordered:
         self.starts = [steps.low]
         for a, b in pairwise(samples):
             self._part(a, b)
-        proved, limited = self._prove()
+        proved, limited = self._prove() if not self.is_cut else (False, "time" if line.is_over() else "pieces")
         return Variation(
             declared=line.declared,
             actual=line.actual,
@@ -222,7 +231,7 @@ class _Ordered:
             fresh: set[int] = set()
             known = sorted(points)
             for a, b in pairwise(known):
-                if b - a > 1:
+                if b - a > 1 and not self.line.is_over():
                     fresh |= {n for n in self._roots(a, b) if a < n < b}
                     fresh.add((a + b) // 2)
             fresh -= points
@@ -292,6 +301,10 @@ class _Ordered:
     def _part(self, a: int, b: int) -> None:
         """Note where between two steps that come out differently the first piece ends and the next begins."""
         while self.differ(a, b):
+            if len(self.starts) > MAX_PIECES or self.line.is_over():
+                self.is_cut = True
+                self.known_to = min(self.known_to, a)
+                return
             low, high = a, b
             while high - low > 1:
                 middle = (low + high) // 2
@@ -308,29 +321,23 @@ class _Ordered:
     def _prove(self) -> tuple[bool, str]:
         """Ask the solver for a value that comes out otherwise than its piece says; each makes a new piece."""
         line = self.line
-        if any(_can_fault(f) for f in _formulas(line)):
-            return False, "refusals"
-        made = Unknowns(line.book, line.teller.era, line.facts, (line.name,), line.teller.as_of, line.teller.now)
+        made = line.unknowns()
         reading, s = made.reading, made.solver
-        term: Any = reading.input(line.name)
         decision = line.decision
         reading.table(decision.name)
         inquiry = Inquiry(s, (reading,), tuple(line.facts))
         for _ in range(MAX_PIECES):
             if line.is_over():
                 return False, "time"
-            if len(self.starts) > MAX_PIECES:
-                return False, "pieces"
-            if any(self.tell(n).end is End.REFUSED for n in self.starts):
-                return False, "refusals"
             wrong = []
             for first, last in self._spans():
-                value = term.value
-                inside = [value >= s.real(first * self.steps.size), value <= s.real(last * self.steps.size)]
-                wrong.append(s.all(s.no(term.null), *inside, s.no(line.aspect.same_in(reading, decision, self.tell(first)))))
+                told = self.tell(first)
+                # The reading leaves out what is refused: whatever it finds among the refused comes out otherwise.
+                same = False if told.end is End.REFUSED else line.aspect.same_in(reading, decision, told)
+                wrong.append(s.all(self._inside(reading, first, last), s.no(same)))
             found = inquiry.find(s.any(*wrong), lambda _: True, nice=False)
             if isinstance(found, Impossible):
-                return True, ""
+                return (True, "") if self._is_never_refused() else (False, "refusals")
             if not isinstance(found, Asking):
                 return False, "solver"
             n = self.steps.below(number(found.facts[line.name]))
@@ -340,7 +347,43 @@ class _Ordered:
                 return False, "solver"
             self._part(first, n)
             self._part(n, last)
-        return False, "pieces"
+            if self.is_cut:
+                break
+        return False, "time" if line.is_over() else "pieces"
+
+    def _inside(self, reading: Reading, first: int, last: int) -> Cond:
+        s = reading.solver
+        term: Any = reading.input(self.line.name)
+        size = self.steps.size
+        return s.all(s.no(term.null), term.value >= s.real(first * size), term.value <= s.real(last * size))
+
+    def _is_never_refused(self) -> bool:
+        """Prove that no request of a piece that is decided is refused: no rows conflict, and nothing is divided by zero.
+
+        Asked along the chain, before what comes later takes it for granted.
+        """
+        line = self.line
+        decided = [span for span in self._spans() if self.tell(span[0]).end is not End.REFUSED]
+        made = line.unknowns()
+        reading, s = made.reading, made.solver
+        inquiry = Inquiry(s, (reading,), tuple(line.facts))
+        inside = s.any(*(self._inside(reading, first, last) for first, last in decided))
+        for name in (*line.decision.uses.decisions, line.decision.name):
+            table = line.book.decision_by_name[name]
+            formulas = [line.book.value_by_name[v].formula for v in table.uses_directly.values]
+            formulas += [v.formula for v in table.values]
+            formulas += [o.formula for row in table.all_rows for o in row.outputs]
+            for divisor in (d for f in formulas for d in _divisors(f)):
+                if table.for_each is not None and any(r.role in (Role.ITEM, Role.VALUE) for r in refs(divisor)):
+                    return False
+                term = reading.scalar(divisor, Scope(table))
+                zero = s.all(s.no(term.null), term.value == s.real(0)) if term.value is not None else False
+                if line.is_over() or inquiry.possible(s.all(inside, zero)) is not False:
+                    return False
+            conflict = reading.asked_without_axiom(table).conflict
+            if conflict is not False and (line.is_over() or inquiry.possible(s.all(inside, conflict)) is not False):
+                return False
+        return True
 
     def _spans(self) -> list[tuple[int, int]]:
         ends = [*(n - 1 for n in self.starts[1:]), self.steps.high]
@@ -352,6 +395,10 @@ class _Ordered:
         steps, line = self.steps, self.line
         actual = None if line.actual is None else steps.at(line.actual)
         spans = self._spans()
+        if self.is_cut:
+            spans = [s for s in spans if s[1] < self.known_to]
+            if actual is not None and not any(first <= actual <= last for first, last in spans):
+                spans.append((actual, actual))
         for first, last in spans:
             open_below = first == steps.low and not steps.low_is_end
             open_above = last == steps.high and not steps.high_is_end
@@ -365,7 +412,7 @@ class _Ordered:
                 last=None if open_above else steps.value(last),
                 is_actual=actual is not None and first <= actual <= last,
                 varying=tuple(n for n in told.outputs if n in varying),
-                turning=self._turning(first - 1, first) if first != spans[0][0] else (),
+                turning=self._turning(first - 1, first) if first in self.starts[1:] else (),
             )
 
     def _nothing(self) -> Iterator[Piece]:
@@ -403,17 +450,9 @@ def _sum(axis: OrderedAxis, env: Mapping[str, Value]) -> Fraction | None:
     return total
 
 
-def _formulas(line: Line) -> Iterator[Formula]:
-    """Yield what the chain computes."""
-    book = line.book
-    for name in (*line.decision.uses.decisions, line.decision.name):
-        decision = book.decision_by_name[name]
-        yield from (v.formula for v in decision.values)
-        for row in decision.all_rows:
-            yield from (o.formula for o in row.outputs)
-    yield from (book.value_by_name[v].formula for v in line.decision.uses.values)
-
-
-def _can_fault(f: Formula) -> bool:
-    """Tell whether a formula divides by what is no constant: some values may have no result, which the solver leaves out."""
-    return (isinstance(f, Arith) and f.op == "/" and not isinstance(f.right, Const)) or any(_can_fault(c) for c in children(f))
+def _divisors(f: Formula) -> Iterator[Formula]:
+    """Yield what a formula divides by, but for constants."""
+    if isinstance(f, Arith) and f.op == "/" and not isinstance(f.right, Const):
+        yield f.right
+    for child in children(f):
+        yield from _divisors(child)

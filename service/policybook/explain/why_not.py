@@ -91,6 +91,7 @@ class Alternative:
     """One way to another outcome.
 
     Args:
+        edits, distance: how far it is from what it was (see `unknowns.Unknowns.away`)
         fewest: proved that no smaller set of inputs does it
         least: proved that no smaller change of these inputs does it
     """
@@ -98,6 +99,8 @@ class Alternative:
     changes: tuple[Change, ...]
     facts: Mapping[str, Value]
     told: Told
+    edits: int
+    distance: Fraction
     fewest: bool
     least: bool
 
@@ -188,16 +191,19 @@ class Search:
 
     def _least(self, goal: Goal, names: frozenset[str], asking: Asking, *, fewest: bool) -> Alternative:
         free = tuple(n for n in self.changeable if n in names)
-        facts, least = self._nearest(goal, free, asking.facts)
+        made = self._unknowns(free)
+        facts, least = self._nearest(goal, made, asking.facts)
         changes = tuple(change_of(self.book.input_by_name[n], self.facts[n], facts[n]) for n in free)
-        return Alternative(changes=changes, facts=facts, told=self.teller.tell(facts), fewest=fewest, least=least)
+        edits, distance = made.away(facts)
+        return Alternative(
+            changes=changes, facts=facts, told=self.teller.tell(facts), edits=edits, distance=distance, fewest=fewest, least=least
+        )
 
-    def _nearest(self, goal: Goal, free: Sequence[str], found: Mapping[str, Value]) -> tuple[Mapping[str, Value], bool]:
+    def _nearest(self, goal: Goal, made: Unknowns, found: Mapping[str, Value]) -> tuple[Mapping[str, Value], bool]:
         """Return the nearest request with a wanted outcome, and whether it is proved to be the nearest.
 
         First as few edits as can be, then the least distance: by halving, each step a request that was tried or a proof.
         """
-        made = self._unknowns(free)
         s = made.solver
         inquiry = Inquiry(s, (made.reading,), tuple(self.facts))
         target = goal.reached_in(made.reading, self.teller)
@@ -247,7 +253,5 @@ def change_of(declared: Field, before: Value, after: Value) -> Change:
 
 
 def _rank(a: Alternative) -> tuple[object, ...]:
-    """Put few changes first, then those of few elements, then small ones."""
-    edits = sum(len(c.added) + len(c.removed) + (c.difference is None) for c in a.changes)
-    moved = sum((abs(c.difference) / (abs(Fraction(number(c.before))) or 1) for c in a.changes if c.difference is not None), Fraction(0))
-    return (len(a.changes), edits, moved, tuple(c.declared.name for c in a.changes))
+    """Put few changes first, then those of few elements and choices, then small ones."""
+    return (len(a.changes), a.edits, a.distance, tuple(c.declared.name for c in a.changes))
