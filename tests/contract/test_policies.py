@@ -123,14 +123,31 @@ def test_unknown_definitions(calls: Calls) -> None:
 # ---------------------------------------------------------------- check
 
 
-def check(calls: Calls, source: str, **rest: str) -> pb.CheckResponse:
+def check(calls: Calls, source: str, **rest: str | bool) -> pb.CheckResponse:
     return calls.policies.Check(pb.CheckRequest(source=source, **rest), timeout=60)
 
 
 def test_a_sound_book_has_the_version_it_would_be_served_under(calls: Calls) -> None:
-    got = check(calls, (BOOKS / "shop.yaml").read_text(encoding="utf-8"))
-    assert (got.ok, list(got.findings)) == (True, [])
-    assert got.version == calls.decide(order()).policy_version
+    source = (BOOKS / "shop.yaml").read_text(encoding="utf-8")
+    # Without the two tables whose rows conflict on purpose.
+    cut = source[: source.index("  greeting:\n")] + source[source.index("  fine:\n") :]
+    got = check(calls, cut)
+    assert (got.ok, [f.name for f in got.findings]) == (True, ["gap"])
+    assert len(got.version) == len(calls.decide(order()).policy_version)
+
+
+def test_what_the_tables_do_is_found_too(calls: Calls) -> None:
+    got = check(calls, (BOOKS / "shop.yaml").read_text(encoding="utf-8"), file_name="shop.yaml")
+    assert (got.ok, got.version) == (False, "")
+    gap = next(f for f in got.findings if f.name == "gap" and f.decision == "greeting")
+    assert gap.region == "Amount below 500.00 CNY; Customer: new or barred"
+    assert gap.example == '{"amount": 0, "customer": "new"} as of 2024-12-31'
+    assert gap.proposed_row.startswith("- {id: greeting-to-name, set_by: company, when: {amount: \"< 500\"")
+    clash = next(f for f in got.findings if f.name == "conflict" and f.decision == "label")
+    assert (list(clash.row_ids), clash.severity) == (["red", "blue"], pb.SEVERITY_ERROR)
+    assert not [f for f in got.findings if f.severity == pb.SEVERITY_NOTE]
+    noted = check(calls, (BOOKS / "shop.yaml").read_text(encoding="utf-8"), include_notes=True)
+    assert "overlap" in {f.name for f in noted.findings}
 
 
 def test_all_findings_with_their_places(calls: Calls) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cached_property
 
 from policybook.analyse.boxes import Box, Budget, Piece, intersection, merged, overlaps, partition, piece, pieces
@@ -39,39 +40,94 @@ def table_findings(book: Book, judge: Judge | None = None, limits: Limits = DEFA
     began = time.thread_time()
     out: dict[tuple[object, ...], Finding] = {}
     for decision in book.decisions:
-        seen: dict[int, bool] = {}
-        needless = dict.fromkeys(range(len(decision.accepts)))
-        for era in range(len(book.change_dates) + 1):
-            grid = the_judge.program.grid(decision.name, era)
-            if id(grid) in seen:
-                if seen[id(grid)]:
-                    the_judge.without_conflict.add((decision.name, era))
-                continue
-            same = id(grid)
+        for finding in _decision_findings(the_judge, decision, limits, began):
+            # The same in several eras is told once, with the first request that shows it.
+            out.setdefault((finding.code, finding.message, finding.span), finding)
+    return tuple(out.values())
+
+
+def _decision_findings(judge: Judge, decision: Decision, limits: Limits, began: float) -> Iterator[Finding]:
+    """Yield the findings of one decision over all eras in which it can be decided and differs."""
+    book = judge.book
+    sound: dict[object, bool] = {}
+    needless = dict.fromkeys(range(len(decision.accepts)))
+    found: list[tuple[Finding, str]] = []
+    eras: list[tuple[str, frozenset[str]]] = []
+    for era in range(len(book.change_dates) + 1):
+        sign = _sign(judge, decision, era)
+        if sign is not None and sign not in sound:
+            # Eras that do not differ for a table share its grid, but not what required decisions and dates make of it.
+            grid = replace(judge.program.grid(decision.name, era), era=era)
             if any(a.cells for a in decision.accepts):
                 grid = Grid.of(book, decision, era, also=[a.cells for a in decision.accepts])
             left = None if limits.all_seconds is None else limits.all_seconds - (time.thread_time() - began)
             seconds = min((s for s in (limits.seconds, left) if s is not None), default=None)
-            table = _Table(grid, the_judge, replace(limits, seconds=seconds))
-            found = list(table.findings())
-            out.update({(f.code, f.message, f.span): f for f in found if (f.code, f.message, f.span) not in out})
-            seen[same] = not any(f.code in (Code.CONFLICT, Code.UNDECIDED, Code.PARTIAL) for f in found)
-            if seen[same]:
-                the_judge.without_conflict.add((decision.name, era))
+            table = _Table(grid, judge, replace(limits, seconds=seconds))
+            days = _days(book, era)
+            of_table = list(table.findings())
+            found += [(f, days) for f in of_table]
+            eras.append((days, frozenset(r.id for r in grid.rows)))
+            sound[sign] = not any(f.code in (Code.CONFLICT, Code.UNDECIDED, Code.PARTIAL) for f in of_table)
             for used in table.used:
                 needless.pop(used, None)
-        for index in needless:
-            accepted = decision.accepts[index]
-            finding = Finding(
-                code=Code.UNNEEDED_ACCEPTANCE,
-                severity=Severity.WARNING,
-                message=f"`{decision.name}` accepts the finding `{accepted.finding}`, which is not found (any more)",
-                span=accepted.span,
-                help="take it out of `accepts`",
-                decision=decision.name,
-            )
-            out[finding.code, finding.message, finding.span] = finding
-    return tuple(out.values())
+        if sign is not None and sound[sign]:
+            judge.without_conflict.add((decision.name, era))
+    yield from _over_time(found, eras)
+    for index in needless:
+        accepted = decision.accepts[index]
+        yield Finding(
+            code=Code.UNNEEDED_ACCEPTANCE,
+            severity=Severity.WARNING,
+            message=f"`{decision.name}` accepts the finding `{accepted.finding}`, which is not found (any more)",
+            span=accepted.span,
+            help="take it out of `accepts`",
+            decision=decision.name,
+        )
+
+
+def _sign(judge: Judge, decision: Decision, era: int) -> object | None:
+    """Name what makes a decision differ from era to era; None when it is not decided in the era at all."""
+    book = judge.book
+    day = book.era_day(era)
+    if not book.effective.covers(day):
+        return None
+    figures = []
+    for name in decision.uses.parameters:
+        dated = book.parameter_by_name[name].on(day)
+        if dated is None:
+            return None
+        figures.append(dated.value)
+    grids = tuple(id(judge.program.grid(n, era)) for n in (*decision.uses.decisions, decision.name))
+    rows = tuple(r.effective.covers(day) for n in decision.uses.decisions for r in book.decision_by_name[n].rows)
+    return (grids, rows, tuple(map(repr, figures)))
+
+
+def _days(book: Book, era: int) -> str:
+    """Say the days of an era: `from 2025-01-01 to 2025-12-31`; empty when the book never changes."""
+    changes = book.change_dates
+    parts = [f"from {changes[era - 1]}"] if era else []
+    if era < len(changes):
+        parts.append(f"until {date.fromordinal(changes[era].toordinal() - 1)}")
+    return " ".join(parts)
+
+
+# A row that does nothing at one time may do much at another.
+_OF_ROWS = (Code.NEVER_FIRES, Code.SHADOWED, Code.DUPLICATE_ROW)
+
+
+def _over_time(found: Sequence[tuple[Finding, str]], eras: Sequence[tuple[str, frozenset[str]]]) -> Iterator[Finding]:
+    """Yield the findings of several eras: what is so at all times as it is, what is so at some times with those."""
+    for finding, days in found:
+        if finding.code not in _OF_ROWS or not finding.rows:
+            yield finding
+            continue
+        row = finding.rows[0]
+        living = sum(row in ids for _, ids in eras)
+        same = sum(f.code in _OF_ROWS and f.rows[:1] == (row,) for f, _ in found)
+        if same == living:
+            yield finding
+        else:
+            yield replace(finding, severity=Severity.NOTE, message=f"{finding.message} ({days})")
 
 
 class _Table:
