@@ -269,3 +269,36 @@ def test_a_wrong_acceptance_is_a_finding(accepts: str, message: str) -> None:
     text = HEAD + rows("first", "then: {o: x}", more=f"    accepts: [{accepts}]\n")
     _, report = check_source(Source("shop.yaml", text))
     assert message in [replace(f).message for f in report]
+
+
+DATED = """\
+policy: shop
+title: {en: Shop, zh: 店}
+effective: {from: 2020-01-01}
+parameters:
+  cap:
+    clause: 1
+    values: [{from: 2025-01-01, value: 3}, {from: 2026-01-01, value: 20}]
+inputs:
+  days: {type: integer, min: 0, max: 10}
+decisions:
+"""
+
+
+def dated(table: str) -> list[Finding]:
+    return list(table_findings(book_of(table, DATED)))
+
+
+def test_days_on_which_a_figure_is_not_in_force_are_no_days_of_the_table() -> None:
+    # Before 2025 the cap has no value and every request is refused: no row is dead for that.
+    assert dated(rows("first", "when: {days: <= cap}, then: {o: x}", "then: {o: y}")[:].replace("5.1", "1"))[0].severity is Severity.NOTE
+
+
+def test_a_row_that_does_nothing_at_one_time_only_is_a_note_with_the_days() -> None:
+    (note,) = dated(rows("first", "when: {days: <= cap}, then: {o: x}", "then: {o: y}"))
+    assert (note.severity, note.message) == (Severity.NOTE, "row `r2` never answers: row `r1` always answers first (from 2026-01-01)")
+
+
+def test_a_gap_of_one_time_has_an_example_of_that_time() -> None:
+    (gap,) = dated(rows("first", "when: {days: <= cap}, then: {o: x}"))
+    assert gap.witness == '{"days": 4} as of 2025-12-31'
