@@ -1,5 +1,6 @@
 """Working days by the company's calendar."""
 
+import pickle
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from books_in_text import HEAD, ask, book_of, desk_of, write
 from policybook import open_books
 from policybook.check.book import check_source, read_beside
 from policybook.load.calendar import load_calendar
+from policybook.model.calendar import Place
 from policybook.model.clauses import Beside
 from policybook.model.faults import FormulaError
 from policybook.source import Source
@@ -120,3 +122,10 @@ def test_a_bad_calendar_is_told(change, message):
     calendar, report = load_calendar(Source("calendar.yaml", text))
     assert calendar is None
     assert message in [f.message for f in report.errors]
+
+
+def test_a_place_keeps_its_calendar_on_the_way_to_another_process():
+    place = pickle.loads(pickle.dumps(Place.of("Asia/Shanghai", CALENDAR)))  # noqa: S301 - our own
+    assert place.key == "Asia/Shanghai"
+    assert place.working_days == CALENDAR
+    assert place.working_days.add_working_days(date(2026, 2, 13), 1) == date(2026, 2, 14)

@@ -92,6 +92,10 @@ class Place(ZoneInfo):
         place.calendar = calendar
         return place
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # ZoneInfo would go to another process by its key alone, and come out without the calendar.
+        return (Place.of, (self.key, self.calendar))
+
     @property
     def working_days(self) -> Calendar:
         """The calendar.
