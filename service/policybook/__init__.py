@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from policybook.cells.stated import Column, Dictionary, Scaled
+    from policybook.decide.bulk import ColumnAnswers
     from policybook.desk import Desk, Request
     from policybook.errors import PolicybookError
     from policybook.model.answer import Answer, Outcome, TraceLevel
@@ -13,16 +15,34 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Answer", "Book", "Desk", "Outcome", "PolicybookError", "Request", "Store", "TraceLevel", "open_books"]
+__all__ = [
+    "Answer",
+    "Book",
+    "Column",
+    "ColumnAnswers",
+    "Desk",
+    "Dictionary",
+    "Outcome",
+    "PolicybookError",
+    "Request",
+    "Scaled",
+    "Store",
+    "TraceLevel",
+    "open_books",
+]
 
 # Imported when first named: whoever wants one module (a pytest that looks for test tables) does not wait for the engine.
 _HOMES = {
     "Answer": "model.answer",
     "Book": "model.book",
+    "Column": "cells.stated",
+    "ColumnAnswers": "decide.bulk",
     "Desk": "desk",
+    "Dictionary": "cells.stated",
     "Outcome": "model.answer",
     "PolicybookError": "errors",
     "Request": "desk",
+    "Scaled": "cells.stated",
     "Store": "store.versions",
     "TraceLevel": "model.answer",
     "open_books": "store.reload",

@@ -6,16 +6,19 @@ import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from policybook.audit.canonical import facts_json, items_json, outputs_json
 from policybook.audit.entry import Entry, Purpose, Record
 from policybook.audit.log import Log, NoLog
-from policybook.decide.chain import Verdict
+from policybook.cells.stated import Column
+from policybook.decide.bulk import ColumnAnswers
+from policybook.decide.chain import Settled, Verdict
 from policybook.diagnostics import nearest
 from policybook.errors import (
     EngineError,
@@ -38,6 +41,12 @@ MAX_REQUEST_ID = 200
 # Editions made of kept texts, to decide again by: each takes some megabytes and up to a second.
 MAX_KEPT = 8
 WAIT_S = 10.0
+# Fewer requests of one decision than this are sooner decided one by one.
+MIN_TOGETHER = 8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_Decided: TypeAlias = "tuple[Answer, Edition, datetime]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +119,49 @@ class Desk:
             PolicybookError: as `take` and `settle` do
             LogError: it was not recorded in time
         """
-        taken = self.take(request)
-        if taken.kept is None:
-            return taken.answer
-        try:
-            earlier = taken.kept.result(WAIT_S)
-        except TimeoutError:
-            raise not_in_time(WAIT_S) from None
-        return self.settle(taken, earlier)
+        return self._given_out(self.take(request))
+
+    def decide_many(self, requests: Sequence[Request]) -> list[Answer | PolicybookError]:
+        """Decide requests, those of one decision, version and day together; each comes to what `decide` returns or raises for it.
+
+        Requests without a trace gain by it, those with one are decided one by one. Requests that go together and state no moment
+        share one reading of the clock.
+        """
+        taken = self.take_many(requests)
+        # All of them are written together: none waits before the last is handed to the log.
+        return [one if isinstance(one, PolicybookError) else _or_error(self._given_out, one) for one in taken]
+
+    def decide_columns(
+        self, decision: str, columns: Mapping[str, Column], *, as_of: date | datetime | None = None, version: str = ""
+    ) -> ColumnAnswers:
+        """Decide the rows of columns without making a request and an answer of each; see `Column`.
+
+        Nothing is recorded: this is for replays, simulations and reports, not for answers that are given out.
+
+        Args:
+            columns: input name -> its values, all of one length; an input that has no column is stated by no row
+        Raises:
+            RequestError: a column is no column, or of another length; another field is wrong
+            UnknownNameError: no such policy, decision or version
+            VersionMismatchError: the pinned version is another policy's
+            FactsError: a column has no name of an input
+        """
+        edition, found = decision_named(self.store, Request(decision=decision, version=version))
+        book = edition.book
+        decided_at = self.now()
+        day, now = moments(as_of, decided_at, book)
+        size = max(map(len, columns.values()), default=0)
+        many, errors = edition.bulk.by_columns(found, columns, day, now, size)
+        return ColumnAnswers(
+            policy=book.name,
+            decision=found,
+            version=book.version,
+            currency=book.currency,
+            as_of=day,
+            decided_at=decided_at,
+            many=many,
+            errors=errors,
+        )
 
     def try_out(self, request: Request) -> Answer:
         """Decide without a record, to see what is wrong with a request; the answer must not be given out. Raises as `take` does."""
@@ -136,22 +180,38 @@ class Desk:
             ConflictError: rows conflict under the hit policy
             EngineError: our own fault
         """
+        return self._taken(request, _or_error(self._decided, request))
+
+    def take_many(self, requests: Sequence[Request]) -> list[Taken | PolicybookError]:
+        """Decide requests and hand them to the log; each comes to what `take` returns or raises for it."""
+        made = self._decided_many(requests)
+        return [_or_error(self._taken, request, one) for request, one in zip(requests, made, strict=True)]
+
+    def _taken(self, request: Request, made: _Decided | PolicybookError) -> Taken:
         log = self.log
-        try:
-            answer, edition, now = self._decided(request)
-        except PolicybookError:
+        if isinstance(made, PolicybookError):
             # A retry of what was decided, by a book that would no longer decide it.
             if not (log.is_on and request.request_id and request.purpose is Purpose.DECISION):
-                raise
+                raise made
             earlier = log.reader().asked(request.caller, request.request_id)
             if earlier is None:
-                raise
+                raise made
             return Taken(request, self.recorded(request, earlier), None)
+        answer, edition, now = made
         if not log.is_on:
             if answer.decision.must_log:
                 log.refuse(f"{answer.policy}.{answer.decision.name}")
             return Taken(request, answer, None)
         return Taken(request, answer, log.put(_entry(request, answer, edition, now)))
+
+    def _given_out(self, taken: Taken) -> Answer:
+        if taken.kept is None:
+            return taken.answer
+        try:
+            earlier = taken.kept.result(WAIT_S)
+        except TimeoutError:
+            raise not_in_time(WAIT_S) from None
+        return self.settle(taken, earlier)
 
     def settle(self, taken: Taken, earlier: Record | None) -> Answer:
         """Return what is given out; it may have to be decided again, which takes as long as to load a book.
@@ -253,7 +313,51 @@ class Desk:
             self._kept.popitem(last=False)
         return made
 
-    def _decided(self, request: Request) -> tuple[Answer, Edition, datetime]:
+    def _decided_many(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
+        made: dict[int, _Decided | PolicybookError] = {}
+        groups: dict[tuple[str, str, date | datetime | None], list[int]] = {}
+        for place, request in enumerate(requests):
+            if request.trace is TraceLevel.NONE and len(request.request_id) <= MAX_REQUEST_ID:
+                groups.setdefault((request.decision, request.version, request.as_of), []).append(place)
+        for places in groups.values():
+            if len(places) >= MIN_TOGETHER:
+                made.update(zip(places, self._together([requests[place] for place in places]), strict=False))
+        return [made[place] if place in made else _or_error(self._decided, request) for place, request in enumerate(requests)]
+
+    def _together(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
+        """Decide requests of one decision, version and moment by columns; nothing when there is no such decision."""
+        started = time.perf_counter_ns()
+        try:
+            edition, decision = decision_named(self.store, requests[0])
+            decided_at = self.now()
+            as_of, now = moments(requests[0].as_of, decided_at, edition.book)
+        except PolicybookError:
+            # Each says so by itself.
+            return []
+        many, errors = edition.bulk.by_facts(decision, [r.facts for r in requests], as_of, now)
+        verdicts = [None if row in errors else many.at(row) for row in range(len(requests))]
+        elapsed_ns = (time.perf_counter_ns() - started) // len(requests)
+        return [
+            errors[row]
+            if verdict is None
+            else (
+                _answer(
+                    verdict,
+                    edition.book,
+                    decision,
+                    as_of,
+                    decision_id=self._new_id(),
+                    request_id=request.request_id,
+                    decided_at=decided_at,
+                    elapsed_ns=elapsed_ns,
+                ),
+                edition,
+                now,
+            )
+            for row, (request, verdict) in enumerate(zip(requests, verdicts, strict=True))
+        ]
+
+    def _decided(self, request: Request) -> _Decided:
         started = time.perf_counter_ns()
         edition, decision = decision_named(self.store, request)
         book = edition.book
@@ -274,8 +378,15 @@ class Desk:
         return answer, edition, now
 
 
+def _or_error(do: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | PolicybookError:
+    try:
+        return do(*arguments, **named)
+    except PolicybookError as e:
+        return e
+
+
 def _answer(
-    verdict: Verdict,
+    verdict: Verdict | Settled,
     book: Book,
     decision: Decision,
     as_of: date,
@@ -299,7 +410,7 @@ def _answer(
         output_fields=decision.outputs,
         items=tuple(verdict.items),
         selected=tuple(verdict.selected),
-        tables=tuple(verdict.tables),
+        tables=tuple(verdict.tables) if isinstance(verdict, Verdict) else (),
         elapsed_ns=elapsed_ns,
     )
 

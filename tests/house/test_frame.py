@@ -14,7 +14,10 @@ import pytest
 import policybook
 import policybook_client
 
-PUBLIC = {"Answer", "Book", "Desk", "Outcome", "PolicybookError", "Request", "Store", "TraceLevel", "open_books"}
+PUBLIC = {
+    *("Answer", "Book", "Column", "ColumnAnswers", "Desk", "Dictionary", "Outcome", "PolicybookError", "Request", "Scaled", "Store"),
+    *("TraceLevel", "open_books"),
+}
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from policybook.decide.bulk import Bulk
 from policybook.decide.chain import Decider
 from policybook.diagnostics import nearest
 from policybook.engine.program import Program
@@ -20,13 +21,17 @@ MIN_PREFIX = 8
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One version of a policy, ready to decide; `texts` are those that lay beside its book."""
+    """One version of a policy, ready to decide; `texts` are those that lay beside its book, `bulk` decides many requests at once."""
 
     book: Book
     program: Program
     decider: Decider
     loaded_at: datetime
     texts: tuple[Source, ...] = ()
+    bulk: Bulk = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bulk", Bulk(self.decider))
 
     @property
     def name(self) -> str:
