@@ -26,6 +26,7 @@ from policybook.cells.axes import Axis
 from policybook.cells.words import formula_text
 from policybook.errors import NotInForceError
 from policybook.model.book import Book, Decision, HitPolicy
+from policybook.model.formula import Formula
 from policybook.model.kinds import Text
 
 _USED_UP = Text("the time or the number of boxes allowed was used up", "已用尽允许的时间或区域数")
@@ -300,7 +301,10 @@ class _OneTable:
     ) -> None:
         self.before, self.after = before, after
         self.budget = budget
-        self.joint = whole.joint(period, differing | {before.name} if differing else frozenset())
+        self.old_name = whole.old_name
+        self.whole = whole
+        # The decision itself stands in it twice where whole answers may have to be compared.
+        self.joint = whole.joint(period, differing | {before.name} if differing or _requires_else(whole, before, after) else frozenset())
         self.differing = differing
         needed = (*before.uses.inputs, *(self.joint.inputs[n] for n in after.uses.inputs))
         self.judge = whole.judges[0]
@@ -322,8 +326,8 @@ class _OneTable:
         yield from self._of_risks(tables)
         if touched:
             yield from self._consequences(touched)
-        for name in sorted(self.differing):
-            yield from self._conflicts(tables, name)
+        for mine, theirs in self._required():
+            yield from self._conflicts(tables, mine, theirs)
 
     def _tables(self, *, alike: bool) -> Tables:
         return Tables(self.joint, self.before, self.after, self.questions, self.judge, alike=alike)
@@ -375,21 +379,32 @@ class _OneTable:
         if pairs:
             yield from self._of_parts(tables, _starts(tables, pairs), lambda reading, _: given(reading), because)
 
-    def _conflicts(self, tables: Tables, name: str) -> Iterator[Region]:
+    def _required(self) -> Iterator[tuple[str | None, str | None]]:
+        """Yield the decisions that one version requires and the other does not, or that differ, by their joint names."""
+        of_new = {self.old_name(n): self.joint.names[n] for n in self.after.uses.decisions}
+        for name in dict.fromkeys((*self.before.uses.decisions, *of_new)):
+            mine = name if name in self.before.uses.decisions else None
+            theirs = of_new.get(name)
+            if mine is None or theirs is None or name in self.differing:
+                yield mine, theirs
+
+    def _conflicts(self, tables: Tables, mine: str | None, theirs: str | None) -> Iterator[Region]:
         """Look for requests that one version refuses since the rows of a required decision conflict in it alone."""
-        mine, theirs = (self.joint.book.decision_by_name[n] for n in (name, name + MARK))
-        if all(d.hit_policy not in (HitPolicy.UNIQUE, HitPolicy.ANY) for d in (mine, theirs)):
+        book = self.joint.book.decision_by_name
+        two = tuple(book[n] if n is not None else None for n in (mine, theirs))
+        if all(d is None or d.hit_policy not in (HitPolicy.UNIQUE, HitPolicy.ANY) for d in two):
             return
-        own = [self.joint.book.decision_by_name[n] for n in (self.before.name, self.before.name + MARK)]
+        name = (mine or theirs or "").removesuffix(MARK)
+        own = book[self.before.name], book.get(self.before.name + MARK)
         known: dict[int, Cond] = {}
 
         def one_conflicts(reading: Reading, _: Scope) -> Cond:
             found = known.get(id(reading))
             if found is None:
                 s = reading.solver
-                a, b = (reading.with_conflicts(d).conflict for d in (mine, theirs))
+                a, b = (reading.with_conflicts(d).conflict if d is not None else False for d in two)
                 # Where the other version refuses too, since its own rows conflict, nothing is decided otherwise.
-                x, y = (reading.asked_without_axiom(d).conflict for d in own)
+                x, y = (reading.asked_without_axiom(d).conflict if d is not None else False for d in own)
                 found = known[id(reading)] = s.any(s.all(a, s.no(b), s.no(y)), s.all(b, s.no(a), s.no(x)))
             return found
 
@@ -438,27 +453,39 @@ class _OneTable:
 
     def _of_risks(self, tables: Tables) -> Iterator[Region]:
         """Look for requests that one version refuses since a formula has no result, and the other decides."""
-        mine, theirs = risks(tables.before), risks(tables.after)
+        mine = risks(tables.before).union(
+            *(risks(self.joint.old.table(self.whole.old.decision_by_name[n]), outputs=True) for n in self.before.uses.decisions)
+        )
+        theirs = risks(tables.after).union(
+            *(risks(self.joint.alike.table(self.whole.new.decision_by_name[n]), outputs=True) for n in self.after.uses.decisions)
+        )
         for risk in sorted(mine ^ theirs, key=str):
-            divisor = risk.divisor
-            if divisor is None:
+            found = self._where_zero(tables, risk.divisor) if risk.divisor is not None else Undecided("")
+            if isinstance(found, Asking) and risk.divisor is not None:
+                yield self._unbounded(tables, found, f"where `{formula_text(risk.divisor)}` is 0", ())
+            elif isinstance(found, Undecided):
                 self.undecided.append(
                     Text(
                         f"only one version computes `{risk}`: whether it has no result for a request that the other decides is not known",
                         f"只有一个版本计算 `{risk}`，无法确定它对另一版本能决策的请求是否无结果",
                     )
                 )
-                continue
-            space = tables.fresh_space(Questions(self.joint, self.questions.needed, self.questions.required))
 
-            def zero(reading: Reading, scope: Scope, f=divisor) -> Cond:  # type: ignore[no-untyped-def] # noqa: ANN001
-                s = reading.solver
-                term = reading.scalar(f, scope)
-                return False if term.value is None else s.all(s.no(term.null), term.value == s.real(0))
+    def _where_zero(self, tables: Tables, divisor: Formula) -> Found:
+        """Look for a request for which a divisor is 0 and the versions do not answer alike."""
+        space = tables.fresh_space(Questions(self.joint, self.questions.needed, ()))
 
-            found = space.request(None, zero, self.both.differ)
-            if isinstance(found, Asking):
-                yield self._unbounded(tables, found, f"where `{formula_text(divisor)}` is 0", ())
+        def zero(reading: Reading, scope: Scope) -> Cond:
+            s = reading.solver
+            term = reading.scalar(divisor, scope)
+            return False if term.value is None else s.all(s.no(term.null), term.value == s.real(0))
+
+        return space.request(None, zero, self.both.differ)
+
+
+def _requires_else(whole: Comparison, before: Decision, after: Decision) -> bool:
+    """Tell whether one version requires a decision that the other does not."""
+    return set(before.uses.decisions) != {whole.old_name(n) for n in after.uses.decisions}
 
 
 def _region(tables: Tables, part: Part, because: tuple[str, ...]) -> Region:

@@ -39,16 +39,22 @@ class Risk:
                 return None
 
 
-def risks(table: WrittenTable) -> frozenset[Risk]:
-    """Return the risky parts of what a table computes for every request."""
-    return frozenset(Risk(f) for whole in _computed(table) for f in _risky(whole))
+def risks(table: WrittenTable, *, outputs: bool = False) -> frozenset[Risk]:
+    """Return the risky parts of what a table computes for every request.
+
+    Args:
+        outputs: also of what it computes where a row answers
+    """
+    return frozenset(Risk(f) for whole in _computed(table, outputs=outputs) for f in _risky(whole))
 
 
-def _computed(table: WrittenTable) -> Iterator[Formula]:
+def _computed(table: WrittenTable, *, outputs: bool) -> Iterator[Formula]:
     for row in table.rows:
         for _, subject, test in row.cells:
             yield subject
             yield from test_formulas(test)
+    if outputs:
+        yield from (o.formula for row in (*table.rows, *((table.default,) if table.default else ())) for o in row.outputs)
     named = {v.name: v.formula for v in table.plain.book.values}
     yield from (table.of(named[name]) for name in table.decision.uses_directly.values if name in named)
     yield from (table.of(v.formula) for v in table.decision.values)

@@ -37,13 +37,11 @@ from policybook.model.formula import (
     refs,
     test_formulas,
 )
-from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, Text, list_of
+from policybook.model.kinds import NO_TEXT, Base, EnumValue, Field, Kind, list_of
 from policybook.source import NOWHERE
 
 # What marks the newer of two: a book cannot hold it in a name.
 MARK = "′"
-_BEFORE = Text(" (before)", "（原）")
-_AFTER = Text(" (after)", "（新）")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +268,7 @@ class WrittenTable:
             found = self._subjects[id(f)] = (f, made)
         return found[1]
 
-    def decided(self, name: str, mark: Text) -> Decision:
+    def decided(self, name: str) -> Decision:
         """Return the decision in joint names, as another decision of the joint book."""
         decision = self.decision
         for_each = decision.for_each
@@ -283,7 +281,6 @@ class WrittenTable:
             default=row_in(self.default) if self.default else None,
             for_each=for_each,
             values=derived(self.large),
-            outputs=tuple(replace(o, title=marked(o.title or Text(o.name, o.name), mark)) for o in decision.outputs),
             uses_directly=replace(decision.uses_directly, values=(), parameters=()),
         )
 
@@ -313,11 +310,6 @@ def row_in(written: Written, row_id: str = "") -> Row:
         for (key, subject, test), c in zip(written.cells, row.cells, strict=True)
     )
     return replace(row, id=row_id or row.id, cells=cells, outputs=written.outputs, effective=ALWAYS)
-
-
-def marked(title: Text, mark: Text) -> Text:
-    """Add a mark to a title, in each language that it has."""
-    return Text(title.en and title.en + mark.en, title.zh and title.zh + mark.zh)
 
 
 def derived(named: Iterable[tuple[str, Formula]]) -> tuple[DerivedValue, ...]:
@@ -457,11 +449,11 @@ def joined(old: Book, new: Book, period: Period, differing: frozenset[str] = fro
         for v in d.values:
             of_new.setdefault((Role.VALUE, v.name), Ref(v.name + MARK, Role.VALUE, v.kind))
     after = Version(new, day, Names(of_new))
-    decisions = [_in_force(d, day, _BEFORE if d.name in differing else None) for d in old.decisions]
+    decisions = [_in_force(d, day) for d in old.decisions]
     for d in new.decisions:
         name = names[d.name]
         if name not in old.decision_by_name:
-            decided = after.table(d).decided(name, _AFTER if name.endswith(MARK) else NO_TEXT)
+            decided = after.table(d).decided(name)
             decisions.append(replace(decided, uses=replace(decided.uses, decisions=tuple(names[n] for n in decided.uses.decisions))))
     figures = tuple(replace(p, values=tuple(replace(v, effective=ALWAYS) for v in (p.on(day),) if v is not None)) for p in old.parameters)
     book = replace(
@@ -482,10 +474,5 @@ def _seen_kind(decision: Decision, output: Field) -> Kind:
     return list_of(output.kind) if decision.hit_policy.multi or decision.for_each else output.kind
 
 
-def _in_force(decision: Decision, day: date, mark: Text | None) -> Decision:
-    rows = tuple(replace(r, effective=ALWAYS) for r in decision.rows if r.effective.covers(day))
-    if mark is None:
-        return replace(decision, rows=rows)
-    return replace(
-        decision, rows=rows, outputs=tuple(replace(o, title=marked(o.title or Text(o.name, o.name), mark)) for o in decision.outputs)
-    )
+def _in_force(decision: Decision, day: date) -> Decision:
+    return replace(decision, rows=tuple(replace(r, effective=ALWAYS) for r in decision.rows if r.effective.covers(day)))

@@ -43,6 +43,7 @@ from policybook.errors import PolicybookError
 from policybook.model.answer import Outcome as Came
 from policybook.model.answer import TraceLevel
 from policybook.model.book import Aggregation, Decision, HitPolicy, Uses
+from policybook.model.formula import refs
 from policybook.model.kinds import Field
 from policybook.values import Value
 
@@ -277,6 +278,7 @@ class Tables:
         self.joint = joint
         self.before = joint.old.table(before)
         version = joint.alike if alike else joint.new
+        self._is_doubled = not alike
         self.after = version.table(after, before.for_each.item if before.for_each else "")
         self.shared = shared_outputs(before, after)
         self.register = Register()
@@ -606,7 +608,11 @@ class Tables:
             if len(parts) > 1:
                 kept = [p for p in parts if self.space.is_possible((*out[:i], (p,), *out[i + 1 :]), where) is not False]
                 out[i] = c.normal(kept) or out[i]
+        doubled = {*self.joint.doubled, *self.joint.doubled.values()} if self._is_doubled else set()
         for i, axis in enumerate(self.grid.axes):
+            if any(r.name in doubled for a in axis.atoms for r in refs(a.formula)):
+                # What became of a required decision is the point of a consequence, even where it follows from the rest.
+                continue
             rest = c.intersection(domain[i], c.complement(out[i], axis.size))
             if rest and self.space.is_possible((*out[:i], rest, *out[i + 1 :]), where) is False:
                 out[i] = domain[i]
