@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from contract.calls import ROOT, Process
+from policybook.cli.main import cli
 from policybook_client import (
     HeadroomOutcome,
     HeadroomSide,
@@ -129,3 +133,36 @@ def test_titles_in_chinese(target: str) -> None:
         found = asker.explain("credit.shipment", FACTS, want={"outcome": "ship"}, as_of=DAY)
     assert found.why_not
     assert any("本次发货额减少 1,500.00 CNY（为 1,000.00 CNY）" in a.sentence for a in found.why_not.alternatives)
+
+
+@pytest.mark.parametrize("options", [
+    ("--want", "outcome=ship", "--vary", "shipment_amount", "--vary", "signed_by"),
+    ("--compare", "missing", "--keep", "payments", "--alternatives", "2"),
+])  # fmt: skip
+def test_the_command_line_shows_the_same_of_a_service_as_in_process(target: str, options: tuple[str, ...]) -> None:
+    asked = ["explain", "credit.shipment", "--facts", str(ROOT / "examples/facts/order.json"), "--as-of", "2026-03-31", *options]
+    shown = {}
+    for where in (("--books", str(ROOT / "rules")), ("--server", target)):
+        for form in (("--format", "json"), ("--lang", "both")):
+            result = CliRunner().invoke(cli, [*asked, *where, *form], env={"COLUMNS": "120"})
+            assert result.exit_code == 0, result.output
+            shown[where[0], form[0]] = result.output
+    here, there = (json.loads(shown[where, "--format"]) for where in ("--books", "--server"))
+    # The answer itself is what `decide` shows.
+    assert here.pop("answer")["outputs"] == there.pop("answer")["outputs"]
+    assert here == there
+    texts = [re.sub(r"\d+\.\d\d ms ─*", "", shown[where, "--lang"]) for where in ("--books", "--server")]
+    assert texts[0] == texts[1]
+
+
+def test_the_command_line_asks_a_service_what_is_missing(target: str) -> None:
+    asked = ["explain", "credit.shipment", "customer_file_complete=false", "--compare", "outcome", "--as-of", "2026-03-31"]
+    texts = [
+        CliRunner().invoke(cli, [*asked, *where, "--lang", "zh"], env={"COLUMNS": "120"}).output
+        for where in (("--books", str(ROOT / "rules")), ("--server", target))
+    ]
+    assert texts[0] == texts[1]
+    assert "仍需依次填写：本次发货额、本次发货已收现金或汇款、客户已制定货款回笼计划。" in texts[0]
+    refused = CliRunner().invoke(cli, ["explain", "credit.shipment", "--vary", "nothing", "--server", target])
+    assert refused.exit_code == 1
+    assert "`nothing` is not an input of `credit.shipment`" in refused.output

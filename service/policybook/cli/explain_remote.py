@@ -137,7 +137,7 @@ class _Shown:
         match value:
             case enum.Enum():
                 return value.name.lower()
-            case None | bool() | str():
+            case None | bool() | str() | int():
                 return value
         if is_dataclass(value) and type(value).__module__.endswith(".explanation"):
             return {f.name: self.plain(getattr(value, f.name)) for f in fields(value) if f.name not in _FOR_PEOPLE and f.name != "answer"}

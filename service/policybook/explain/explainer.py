@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from policybook.audit.entry import Purpose
 from policybook.cells.coerce import coerce, coerce_value
 from policybook.desk import Desk, Request, decision_named, moments
 from policybook.diagnostics import Finding, Report, did_you_mean
@@ -133,8 +134,10 @@ class Explainer:
         facts = coerce(request.facts, book, decision)
         # Without a trace there are no reasons; and all is explained as of the same moment.
         level = TraceLevel.MATCHED if request.trace is TraceLevel.NONE else request.trace
+        as_of_stated = now if request.as_of is None else request.as_of
+        asked = replace(request, as_of=as_of_stated, trace=level, purpose=Purpose.EXPLANATION)
         try:
-            answer = self._desk.decide(replace(request, as_of=now if request.as_of is None else request.as_of, trace=level))
+            answer = self._desk.decide(asked)
         except (ConflictError, FactsError) as e:
             known = replace(known, refusal=str(e), told=Told(end=End.REFUSED, refusal=str(e)))
         else:
