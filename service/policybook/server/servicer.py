@@ -280,8 +280,12 @@ class Services:
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             return await _refuse(context, e, message.decision if message else "")
 
+    def _clock_until_the_end(self) -> float:
+        """Read a clock by which all time is used up once the server goes down: a search then ends with what it has."""
+        return float("inf") if self.stopping else time.monotonic()
+
     def _explanation(self, desk: Desk, asked: Question, level: Any, language: str) -> bytes:
-        explanation = Explainer(desk).explain(asked)
+        explanation = Explainer(desk, clock=self._clock_until_the_end).explain(asked)
         answer = explanation.answer
         if answer is not None and level == trace_pb.TRACE_LEVEL_NONE:
             answer = dataclasses.replace(answer, tables=())
