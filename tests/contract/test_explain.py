@@ -200,3 +200,12 @@ def test_no_time_is_said() -> None:
         missing = explain(calls, pb.ExplainRequest(decision="shop.order", facts={"customer": word("new")}))
         assert missing.completion.limited_by == "time"
         assert {u.relevance for u in missing.completion.unstated_inputs} == {explanation_pb.RELEVANCE_UNDECIDED}
+
+
+def test_a_search_ends_when_the_server_goes_down() -> None:
+    with in_thread(Settings(books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port):
+        services = inside.services
+        assert services._clock_until_the_end() <= time.monotonic()
+        services.stopping = True
+        assert services._clock_until_the_end() > time.monotonic() + 10**9
+        services.stopping = False
