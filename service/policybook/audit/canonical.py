@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from fractions import Fraction
+from datetime import UTC, datetime
 from typing import Any
 
 from policybook.model.answer import Item
 from policybook.model.facts import RAW_NULL, Raw, RawFacts, RawMoney, Tag
 from policybook.model.kinds import Base, Field, Kind
-from policybook.values import Period, Value, decimal_text, duration_text, money_text
+from policybook.values import Value, decimal_text, duration_text, money_text
 
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
 MASKED = "masked"
@@ -46,21 +45,11 @@ def facts_json(facts: RawFacts, masked: Mapping[str, str] | None = None) -> str:
 
 def raw_json(raw: Raw) -> str:
     """Write one value as stated."""
-    tag, value = raw
-    simple = _SIMPLE.get(tag)
-    if simple is not None:
-        return f"{simple}{_quoted(value)}}}"
-    if tag is Tag.MONEY:
-        return f'{{"money":{{"amount":{_quoted(value.amount)},"currency":{_quoted(value.currency)}}}}}'
-    if tag is Tag.FLAG:
-        return "true" if value else "false"
-    if tag is Tag.NULL:
-        return "null"
-    if tag is Tag.LIST:
-        return f"[{','.join(map(raw_json, value))}]"
-    if tag is Tag.RECORD:
-        return f'{{"record":{facts_json(value)}}}'
-    return f'{{"timestamp":"{instant_text(value)}"}}'
+    return _RAW[raw.tag](raw.value)
+
+
+def _money_json(value: RawMoney) -> str:
+    return f'{{"money":{{"amount":{_quoted(value.amount)},"currency":{_quoted(value.currency)}}}}}'
 
 
 _NAMES = {
@@ -71,7 +60,23 @@ _NAMES = {
     Tag.TIME_OF_DAY: "time_of_day",
     Tag.LITERAL: "literal",
 }
-_SIMPLE = {tag: f'{{"{name}":' for tag, name in _NAMES.items()}
+
+
+def _simple(name: str) -> Callable[[Any], str]:
+    before = f'{{"{name}":'
+    return lambda value: f"{before}{_quoted(value)}}}"
+
+
+# By the tag: a request states a dozen values, and every decision is written.
+_RAW: dict[Tag, Callable[[Any], str]] = {
+    **{tag: _simple(name) for tag, name in _NAMES.items()},
+    Tag.NULL: lambda _: "null",
+    Tag.FLAG: lambda value: "true" if value else "false",
+    Tag.MONEY: _money_json,
+    Tag.TIMESTAMP: lambda value: f'{{"timestamp":"{instant_text(value)}"}}',
+    Tag.LIST: lambda value: f"[{','.join(map(raw_json, value))}]",
+    Tag.RECORD: lambda value: f'{{"record":{facts_json(value)}}}',
+}
 _TAGS = {name: tag for tag, name in _NAMES.items()}
 
 
@@ -136,34 +141,45 @@ def items_json(items: Iterable[Item], fields: tuple[Field, ...], currency: str) 
 
 def value_json(value: Value, kind: Kind, currency: str) -> str:
     """Write one value of the model."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f'{{"text":{_quoted(value)}}}'
-        case Fraction():
-            if kind.base is Base.MONEY:
-                return f'{{"money":{{"amount":"{money_text(value, currency)}","currency":"{currency}"}}}}'
-            return f'{{"decimal":"{decimal_text(value)}"}}'
-        case datetime():
-            return f'{{"timestamp":"{instant_text(value)}"}}'
-        case date():
-            return f'{{"date":"{value.isoformat()}"}}'
-        case time():
-            return f'{{"time_of_day":"{value.isoformat()}"}}'
-        case timedelta():
-            return f'{{"duration":"{duration_text(value)}"}}'
-        case Period():
-            return f'{{"duration":"{value}"}}'
-        case tuple():
-            element = kind.element or kind
-            return f"[{','.join([value_json(v, element, currency) for v in value])}]"
-        case _:
-            inner = {f.name: f.kind for f in kind.fields}
-            fields = ",".join([f"{_quoted(n)}:{value_json(value[n], inner[n], currency)}" for n in sorted(value)])
-            return f'{{"record":{{{fields}}}}}'
+    return "null" if value is None else _VALUES[kind.base](value, kind, currency)
+
+
+def _number(value: Any, _kind: Kind, _currency: str) -> str:
+    return f'{{"decimal":"{decimal_text(value)}"}}'
+
+
+def _text(value: Any, _kind: Kind, _currency: str) -> str:
+    return f'{{"text":{_quoted(value)}}}'
+
+
+def _list(value: Any, kind: Kind, currency: str) -> str:
+    element = kind.element or kind
+    return f"[{','.join([value_json(v, element, currency) for v in value])}]"
+
+
+def _record(value: Any, kind: Kind, currency: str) -> str:
+    inner = {f.name: f.kind for f in kind.fields}
+    return f'{{"record":{{{",".join([f"{_quoted(n)}:{value_json(value[n], inner[n], currency)}" for n in sorted(value)])}}}}}'
+
+
+_VALUES: dict[Base, Callable[[Any, Kind, str], str]] = {
+    Base.NUMBER: _number,
+    Base.INTEGER: _number,
+    Base.PERCENT: _number,
+    Base.FRACTION: _number,
+    Base.MONEY: lambda v, _, currency: f'{{"money":{{"amount":"{money_text(v, currency)}","currency":"{currency}"}}}}',
+    Base.BOOLEAN: lambda v, _k, _c: "true" if v else "false",
+    Base.ENUM: _text,
+    Base.TEXT: _text,
+    Base.DATE: lambda v, _k, _c: f'{{"date":"{v.isoformat()}"}}',
+    Base.DATETIME: lambda v, _k, _c: f'{{"timestamp":"{instant_text(v)}"}}',
+    Base.TIME: lambda v, _k, _c: f'{{"time_of_day":"{v.isoformat()}"}}',
+    Base.DURATION: lambda v, _k, _c: f'{{"duration":"{duration_text(v)}"}}',
+    Base.PERIOD: lambda v, _k, _c: f'{{"duration":"{v}"}}',
+    Base.LIST: _list,
+    Base.RECORD: _record,
+    Base.NULL: lambda _v, _k, _c: "null",
+}
 
 
 def clean(text: str) -> str:

@@ -1,8 +1,9 @@
 """The log that writes to one SQLite file, by one thread, in batches.
 
 What a caller waits for (`must_log`, or a request id) is written at once, together with all that waits; everything else within
-`window_s`, or at once when a batch is full. A commit is on the disk when it returns (`synchronous = FULL`). So the end of the process loses at
-most what was given out in the last `window_s` and while a batch was being written, and nothing that a caller waited for.
+`window_s`, or at once when a batch is full; when more than `_BRAKE` wait, callers wait too. A commit is on the disk when it returns
+(`synchronous = FULL`). So the end of the process loses at most what was given out in the last `window_s` and while a batch was being written,
+never more than some `_BRAKE` decisions, and nothing that a caller waited for.
 
 Several processes may write to one file: a batch reads the head of the chain and appends to it in one transaction, which SQLite
 lets in one at a time.
@@ -42,7 +43,9 @@ from policybook.errors import LogError
 log = logging.getLogger("policybook.audit")
 
 Waiting: TypeAlias = "Future[Record | None]"
-BATCH = 500
+BATCH = 1_000
+# So many may be given out and wait to be written; beyond it each waits until it is.
+_BRAKE = 1_000
 _CANNOT = "decisions cannot be recorded"
 _RETRY_S = 0.5
 _CLOSE_S = 5.0
@@ -178,8 +181,9 @@ class SqliteLog:
             if full:
                 self._note_gap(1, 0, why)
                 return None
+        waits = must or entry.is_once or len(self._queue) >= _BRAKE
         # While nothing can be written, nobody can wait for it: those that are let go without are counted when the queue is full.
-        waiting: Waiting | None = Future() if (must or entry.is_once) and not self._failing else None
+        waiting: Waiting | None = Future() if waits and not self._failing else None
         self._queue.append(_Item(entry, waiting, must))
         if waiting is not None:
             self._urgent.set()
@@ -399,7 +403,7 @@ class SqliteLog:
         connection.execute("BEGIN IMMEDIATE")
         try:
             known = self._known(batch)
-            for item, (row, unkept) in zip(batch, prepared, strict=True):
+            for item, (row, place) in zip(batch, prepared, strict=True):
                 entry = item.entry
                 asked = entry.is_once
                 key = (clean(entry.request_id), clean(entry.caller))
@@ -407,10 +411,10 @@ class SqliteLog:
                 if earlier is not None:
                     again[id(item)] = earlier
                     continue
-                if unkept is not None and self._place_of(unkept) not in places:
-                    places.add(self._place_of(unkept))
-                    texts.append(unkept)
-                    rows.append(self._book_row(unkept))
+                if place not in self._kept and place not in places:
+                    places.add(place)
+                    texts.append(KeptBook.of(entry.book, entry.beside))
+                    rows.append(self._book_row(texts[-1]))
                 if asked:
                     taken[key] = len(rows)
                 rows.append(row)
@@ -424,7 +428,7 @@ class SqliteLog:
                 connection.execute("ROLLBACK")
             raise
         self.head = head
-        self._kept.update(map(self._place_of, texts))
+        self._kept |= places
         if gap:
             with self._gap_lock:
                 since = self._gap
@@ -459,8 +463,8 @@ class SqliteLog:
         found = (record_of(row) for row in self._connection.execute(query, [text for pair in asked for text in pair]).fetchall())
         return {(r.request_id, r.caller): r for r in found}
 
-    def _row(self, entry: Entry) -> tuple[Row, KeptBook | None]:
-        """Write a decision as a row, and the book that it needs if that is not kept yet."""
+    def _row(self, entry: Entry) -> tuple[Row, tuple[str, ...]]:
+        """Write a decision as a row; and say by what its book and the texts beside it are known as kept."""
         book, decision = entry.book, entry.decision
         masked = self.masks.of(book.name, entry.facts)
         facts = clean(facts_json(entry.facts, masked))
@@ -471,10 +475,11 @@ class SqliteLog:
             whole = facts_json(entry.facts) if masked else facts
             fingerprint = self.masks.fingerprint(name, whole, as_of_stated, entry.version_stated, secret=bool(masked))
         currency, fields = book.currency, decision.outputs
+        decided_at = instant_text(entry.decided_at)
         row: Row = [
             0,
             "decision",
-            instant_text(entry.decided_at),
+            decided_at,
             clean(entry.decision_id),
             clean(entry.caller),
             entry.purpose.value,
@@ -486,7 +491,7 @@ class SqliteLog:
             entry.version_stated,
             book.version,
             entry.as_of.isoformat(),
-            instant_text(entry.now),
+            decided_at if entry.now is entry.decided_at else instant_text(entry.now),
             entry.trace.value,
             entry.outcome.value,
             outputs_json(entry.outputs, fields, currency),
@@ -497,11 +502,9 @@ class SqliteLog:
             b"",
             b"",
         ]
-        place = self._beside(entry)
-        return row, None if place in self._kept else KeptBook.of(book, entry.beside)
+        return row, self._place(entry)
 
-    def _beside(self, entry: Entry) -> tuple[str, ...]:
-        """Return by what a book and the texts beside it are known as kept."""
+    def _place(self, entry: Entry) -> tuple[str, ...]:
         key = id(entry.book)
         found = self._rendered.get(key)
         if found is None or found[0] is not entry.book:

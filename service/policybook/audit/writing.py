@@ -17,10 +17,19 @@ from policybook.audit.entry import COLUMNS, Kind
 Row: TypeAlias = list[Any]
 
 _EMPTY = dict.fromkeys(COLUMNS, "") | {"elapsed_ns": 0}
-# How many rows go into one statement: few sizes, so that SQLite knows each already.
-_CHUNKS = (100, 20, 5, 1)
-_PLACES = f"({', '.join('?' * (len(COLUMNS) + 1))})"
-_INSERTS = {n: f"INSERT INTO record ({', '.join(COLUMNS)}, hash) VALUES {', '.join([_PLACES] * n)}" for n in _CHUNKS}  # noqa: S608 - our own names
+_WIDTH = len(COLUMNS) + 1
+_NOTHING = [None] * _WIDTH
+# LIMIT: SQLite takes 32,766 values a statement.
+MAX_ROWS = 1_024
+
+
+def _insert(size: int) -> str:
+    places = ", ".join([f"({', '.join('?' * _WIDTH)})"] * size)
+    return f"INSERT INTO record ({', '.join(COLUMNS)}, hash) SELECT * FROM (VALUES {places}) WHERE column1 IS NOT NULL"  # noqa: S608
+
+
+# By the power of two that there are at most rows of: few statements, which SQLite then knows; what is over is filled with nothing.
+_INSERTS = {size: _insert(size) for size in (2**n for n in range(11))}
 
 
 def other_row(kind: Kind, told_of: Mapping[str, object], now: datetime) -> Row:
@@ -38,13 +47,13 @@ def append(connection: sqlite3.Connection, rows: list[Row]) -> Anchor | None:
         seq += 1
         row[0], row[-2] = seq, previous
         previous = row[-1] = hash_of(row[:-1])
-    start = 0
-    while start < len(rows):
-        size = next(n for n in _CHUNKS if n <= len(rows) - start)
-        # LIMIT: every statement lets go of the interpreter's lock and waits for it again, a millisecond beside a busy loop; so few
-        # statements carry many rows.
-        connection.execute(_INSERTS[size], [value for row in rows[start : start + size] for value in row])
-        start += size
+    # LIMIT: every statement lets go of the interpreter's lock and gets it back a thread switch later, a millisecond beside a busy
+    # loop; so one statement carries all.
+    for start in range(0, len(rows), MAX_ROWS):
+        piece = rows[start : start + MAX_ROWS]
+        size = 1 << (len(piece) - 1).bit_length()
+        values = [value for row in piece for value in row]
+        connection.execute(_INSERTS[size], values + _NOTHING * (size - len(piece)))
     return Anchor(seq, previous.hex()) if seq else None
 
 
