@@ -1,4 +1,4 @@
-"""How long the analysis of tables takes: overlaps and gaps of large generated tables, and of the project's own books.
+"""How long the analysis of tables takes: overlaps and gaps of large generated tables, differences of two, and the project's own books.
 
     python bench/analysis.py [--quick]
 
@@ -9,6 +9,7 @@ widened so that they overlap and some taken out so that gaps are left); figures 
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from policybook.analyse.boxes import Budget
+from policybook.analyse.difference import difference
 from policybook.analyse.findings import table_findings
 from policybook.analyse.limits import Limits
 from policybook.analyse.space import Judge
@@ -124,6 +127,39 @@ def own_books(console: Console) -> None:
     console.print(table)
 
 
+def edited(text: str, count: int, seed: int = 1) -> str:
+    """Return a book with one bound or output of some rows changed, and every row renamed."""
+    random = Random(seed)
+    lines = text.split("\n")
+    rows = [i for i, line in enumerate(lines) if line.startswith("      - {id: r")]
+    for i in random.sample(rows, count):
+        bound = re.search(r"\[(\d+)\.\.(\d+)\)", lines[i])
+        if bound is not None and random.random() < 0.5:
+            low, high = int(bound[1]), int(bound[2])
+            lines[i] = lines[i].replace(bound[0], f"[{low}..{max(low + 1, high - 3)})", 1)
+        else:
+            lines[i] = re.sub(r"o: [xyz]", "o: x" if "o: x" not in lines[i] else "o: y", lines[i])
+    return "\n".join(lines).replace("id: r", "id: q")
+
+
+def two_versions(console: Console, *, quick: bool) -> None:
+    """The exact difference of two versions of a large table."""
+    table = Table("rows", "columns", "rows edited", "hit policy", "boxes that differ", "CPU s", title="difference of two versions")
+    rows, columns = 1_000, 5
+    for policy in ("unique", "first"):
+        text = table_text(rows, columns, policy=policy, faults=0)
+        old = book_of(text)
+        for count in (10,) if quick else (0, 1, 10, 100, rows):
+            new = book_of(edited(text, count))
+            seconds, found = timed(lambda old=old, new=new: difference(old, new, budget=lambda: Budget(steps=10_000_000)))
+            boxes = sum(len(r.boxes) for t in found.tables for r in t.regions)
+            told = "equivalent, proved" if found.is_equivalent else f"{boxes:,}"
+            table.add_row(
+                f"{rows:,}", str(columns), f"{count:,}", policy, told, f"{seconds:.2f}" + (" (in part)" if found.is_partial else "")
+            )
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the largest tables only")
@@ -131,6 +167,7 @@ def main() -> None:
     console = Console()
     large_tables(console, quick=options.quick)
     own_books(console)
+    two_versions(console, quick=options.quick)
 
 
 if __name__ == "__main__":

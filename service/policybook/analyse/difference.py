@@ -315,7 +315,7 @@ class _OneTable:
         self.is_partial = False
 
     def regions(self) -> Iterator[Region]:
-        tables = self._tables(alike=True)
+        tables = self._beside
         touched = self._touched()
         if tables.why_not:
             yield from self._as_a_whole(tables, "" if tables.is_other_form else tables.why_not)
@@ -328,6 +328,11 @@ class _OneTable:
             yield from self._consequences(touched)
         for mine, theirs in self._required():
             yield from self._conflicts(tables, mine, theirs)
+
+    @cached_property
+    def _beside(self) -> Tables:
+        """The two tables, outputs of required decisions taken for the same in both."""
+        return self._tables(alike=True)
 
     def _tables(self, *, alike: bool) -> Tables:
         return Tables(self.joint, self.before, self.after, self.questions, self.judge, alike=alike)
@@ -352,12 +357,12 @@ class _OneTable:
 
     def _touched(self) -> dict[str, str]:
         """Return the outputs of differing decisions that the table reads in both versions: joint name in the older -> in the newer."""
-        used = self.joint.old.table(self.before).outputs_read | self._tables(alike=True).after.outputs_read
+        used = self.joint.old.table(self.before).outputs_read | self._beside.after.outputs_read
         return {a: b for a, b in self.joint.doubled.items() if a in used and a.partition(".")[0] in self.differing}
 
     def _unpaired(self) -> bool:
         """Whether the newer version reads an output that the older does not have."""
-        return any(MARK in name for name in self._tables(alike=True).after.outputs_read)
+        return any(MARK in name for name in self._beside.after.outputs_read)
 
     def _consequences(self, touched: Mapping[str, str]) -> Iterator[Region]:
         because = tuple(dict.fromkeys(name.partition(".")[0] for name in touched))

@@ -584,14 +584,14 @@ class Tables:
             kept.append(box)
         if not kept:
             return None
-        kept, unsure = self._said_simply(kept, unsure, where, budget)
+        kept, unsure = self._said_simply(kept, unsure, also, budget)
         return Part(before, after, tuple(kept), frozenset(unsure), found, answers if isinstance(found, Asking) else None)
 
-    def _said_simply(self, boxes: list[Box], unsure: set[int], where: Where | None, budget: Budget) -> tuple[list[Box], set[int]]:
+    def _said_simply(self, boxes: list[Box], unsure: set[int], given: Where | None, budget: Budget) -> tuple[list[Box], set[int]]:
         """Say boxes by what tells their requests from others: the boxes may grow and shrink by cells that cannot occur."""
         sure = [b for i, b in enumerate(boxes) if i not in unsure]
         rest = [b for i, b in enumerate(boxes) if i in unsure]
-        made = merged([self._simple(b, where) if i < _SIMPLE and budget.spend() else b for i, b in enumerate(sure)])
+        made = merged([self._simple(b, given) if i < _SIMPLE and budget.spend() else b for i, b in enumerate(sure)])
         # A box that was widened may hold a later one.
         made = [
             b
@@ -600,21 +600,21 @@ class Tables:
         ]
         return [*made, *rest], set(range(len(made), len(made) + len(rest)))
 
-    def _simple(self, box: Box, where: Where | None) -> Box:
+    def _simple(self, box: Box, given: Where | None) -> Box:
         domain = self.space.domain
         out = list(box)
         for i, axis in enumerate(self.grid.axes):
             parts = _parts(axis, out[i])
             if len(parts) > 1:
-                kept = [p for p in parts if self.space.is_possible((*out[:i], (p,), *out[i + 1 :]), where) is not False]
+                kept = [p for p in parts if self.space.is_possible((*out[:i], (p,), *out[i + 1 :]), given) is not False]
                 out[i] = c.normal(kept) or out[i]
         doubled = {*self.joint.doubled, *self.joint.doubled.values()} if self._is_doubled else set()
         for i, axis in enumerate(self.grid.axes):
             if any(r.name in doubled for a in axis.atoms for r in refs(a.formula)):
-                # What became of a required decision is the point of a consequence, even where it follows from the rest.
+                # What became of a required decision is the point of a consequence, even given it follows from the rest.
                 continue
             rest = c.intersection(domain[i], c.complement(out[i], axis.size))
-            if rest and self.space.is_possible((*out[:i], rest, *out[i + 1 :]), where) is False:
+            if rest and self.space.is_possible((*out[:i], rest, *out[i + 1 :]), given) is False:
                 out[i] = domain[i]
         return tuple(out)
 

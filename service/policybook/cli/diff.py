@@ -110,8 +110,13 @@ def command(
             console.print(_word("removed", lang).format(name), style="no")
         for name in come:
             console.print(_word("added", lang).format(name), style="yes")
+        same = [d for d in found if d.is_equivalent and not d.notes and not d.skipped]
         for one in found:
-            show(console, Group(*_Shown(one, lang, limit, verbose=verbose).book()))
+            if one not in same or len(same) == 1:
+                show(console, Group(*_Shown(one, lang, limit, verbose=verbose).book(), *([Text()] if one is not found[-1] else [])))
+        if len(same) > 1:
+            console.print(", ".join(d.new.name for d in same), style="name", end="\n")
+            console.print(_word("equivalent", lang), style="yes")
     alike = not gone and not come and all(d.is_equivalent for d in found)
     ctx.exit(FINDINGS if exit_code and not alike else SUCCESS)
 
@@ -209,7 +214,7 @@ class _Shown:
         for table in found.tables:
             parts += [Text(), *self.table(table)]
         parts += [Text(), self.verdict()] if found.tables else [self.verdict()]
-        return [*parts, Text()]
+        return parts
 
     def notes(self, caption: str, notes: Sequence[Note], style: str) -> RenderableType:
         table = grid(True, False)
