@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from typing import ParamSpec, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 from policybook.audit.canonical import facts_json, items_json, outputs_json
 from policybook.audit.entry import Entry, Purpose, Record
@@ -89,11 +90,13 @@ class Reevaluation:
     """A recorded decision, decided again by the version that it was decided by.
 
     Args:
+        zone: where the book counts time
         differences: what came otherwise: name -> (as recorded, as it is now), canonical JSON; empty: all is the same
     """
 
     record: Record
     answer: Answer
+    zone: ZoneInfo
     differences: Mapping[str, tuple[str, str]]
 
 
@@ -272,7 +275,7 @@ class Desk:
         if masked and not self.log.masks.may_be(record, facts_json(whole)):
             raise RequestError("masked_facts", "these are not the values that the decision was made on")
         answer = self._again(record, whole, trace)
-        return Reevaluation(record=record, answer=answer, differences=differences(record, answer))
+        return Reevaluation(record=record, answer=answer, zone=self._edition(record).book.zone, differences=differences(record, answer))
 
     def _again(self, record: Record, facts: RawFacts, trace: TraceLevel) -> Answer:
         """Decide as of the recorded moments, by the recorded version."""
@@ -335,18 +338,19 @@ class Desk:
             # Each says so by itself.
             return []
         many, errors = edition.bulk.by_facts(decision, [r.facts for r in requests], as_of, now)
-        verdicts = [None if row in errors else many.at(row) for row in range(len(requests))]
+        answers = many.all()
         elapsed_ns = (time.perf_counter_ns() - started) // len(requests)
+        book, new_id = edition.book, self._new_id
         return [
             errors[row]
-            if verdict is None
+            if row in errors
             else (
                 _answer(
-                    verdict,
-                    edition.book,
+                    answer,
+                    book,
                     decision,
                     as_of,
-                    decision_id=self._new_id(),
+                    decision_id=new_id(),
                     request_id=request.request_id,
                     decided_at=decided_at,
                     elapsed_ns=elapsed_ns,
@@ -354,7 +358,7 @@ class Desk:
                 edition,
                 now,
             )
-            for row, (request, verdict) in enumerate(zip(requests, verdicts, strict=True))
+            for row, (request, answer) in enumerate(zip(requests, answers, strict=True))
         ]
 
     def _decided(self, request: Request) -> _Decided:

@@ -62,6 +62,14 @@ class Many:
         outputs = {name: vector.at(row) for name, vector in self.computed.items()}
         return Settled(settled.outcome, outputs, settled.items, settled.selected)
 
+    def all(self) -> list[Settled]:
+        """Return every answer; nothing is said by those to requests that are left."""
+        answers = [self.settled[code] for code in self.group.tolist()]
+        if self.fresh is not None:
+            for row in np.flatnonzero(self.fresh).tolist():
+                answers[row] = self.at(row)
+        return answers
+
     def among(self, rows: Codes, size: int) -> Many:
         """Return the same as answers to some rows of more; the others are left."""
         group, left = np.zeros(size, dtype=np.intp), np.ones(size, dtype=np.bool_)

@@ -262,10 +262,13 @@ class Printer:
 
     def response(self, answer: Answer, language: str) -> bytes:
         """Encode an answer as a serialized DecideResponse."""
+        tail = self.tail(answer, language)
+        return b"".join((wire.text(_DECISION_ID, answer.decision_id), wire.text(_REQUEST_ID, answer.request_id), tail))
+
+    def tail(self, answer: Answer, language: str) -> bytes:
+        """Encode an answer but for its ids."""
         prints = self._print(answer, answer.decision, language)
         out = [
-            wire.text(_DECISION_ID, answer.decision_id),
-            wire.text(_REQUEST_ID, answer.request_id),
             prints.head,
             wire.text(_AS_OF, answer.as_of.isoformat()),
             wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)),
@@ -296,3 +299,34 @@ class Printer:
                 self._prints.clear()
             found = self._prints[key] = Print(answer.policy, answer.version, decision, answer.currency, language)
         return found
+
+
+class Alike:
+    """Encodes answers that were made together: what they have in common is encoded once.
+
+    INVARIANT: answers whose outputs, items, rows and moment are the same objects differ in their ids alone, but for a trace. The first
+    of each kind is kept, so that no other object can come to stand where its parts stand.
+    """
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._tails: dict[tuple[object, ...], tuple[Answer, bytes]] = {}
+
+    def response(self, answer: Answer, language: str) -> bytes:
+        """Encode an answer as a serialized DecideResponse."""
+        if answer.tables:
+            return self._printer.response(answer, language)
+        key = (
+            id(answer.outputs),
+            id(answer.items),
+            id(answer.selected),
+            id(answer.decided_at),
+            id(answer.decision),
+            answer.as_of,
+            answer.version,
+            language,
+        )
+        found = self._tails.get(key)
+        if found is None:
+            found = self._tails[key] = (answer, self._printer.tail(answer, language))
+        return b"".join((wire.text(_DECISION_ID, answer.decision_id), wire.text(_REQUEST_ID, answer.request_id), found[1]))

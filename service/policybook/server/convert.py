@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from policybook.audit.entry import Purpose
 from policybook.desk import Desk, Request, Taken
 from policybook.diagnostics import Code, Finding, Report, Severity
-from policybook.errors import FactsError, RequestError
+from policybook.errors import FactsError, PolicybookError, RequestError
 from policybook.explain.explainer import Question
 from policybook.explain.why_not import DEFAULT_ALTERNATIVES
 from policybook.model.answer import TraceLevel
@@ -98,33 +98,55 @@ def level_of(number: int) -> TraceLevel:
     return level
 
 
+def read_request(message: decision_pb.DecideRequest, limits: Limits, caller: str = "") -> tuple[Request, Mapping[str, Finding]]:
+    """Return what a message asks, and by path what the wire alone shows to be wrong with its facts.
+
+    Raises:
+        RequestError: another field is wrong
+        TooManyItemsError: lists and records of more values than a request may hold
+    """
+    facts, faults = _plain_facts(message.facts), _NO_FAULTS
+    level = level_of(message.trace_level)
+    if facts is None:
+        reader = FactReader(limits)
+        facts, faults = reader.read(message.facts), reader.faults
+    version = message.policy_version
+    request = Request(
+        decision=message.decision,
+        facts=facts,
+        request_id=message.request_id,
+        as_of=_as_of(message),
+        version=version,
+        trace=level,
+        caller=caller,
+    )
+    if len(version) > limits.name_characters:
+        raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
+    return request, faults
+
+
 def take(desk: Desk, message: decision_pb.DecideRequest, limits: Limits, caller: str = "") -> Taken:
     """Ask the desk what a message asks.
 
     Raises:
         PolicybookError: as the desk does; what the wire adds to the faults of facts comes in the same FactsError
     """
-    reader = FactReader(limits)
-    level = level_of(message.trace_level)
-    request = Request(
-        decision=message.decision,
-        facts=reader.read(message.facts),
-        request_id=message.request_id,
-        as_of=_as_of(message),
-        version=message.policy_version,
-        trace=level,
-        caller=caller,
-    )
-    if len(request.version) > limits.name_characters:
-        raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
-    if not reader.faults:
-        return desk.take(request)
-    faults = list(reader.faults.values())
+    request, faults = read_request(message, limits, caller)
+    if faults:
+        raise faulty(desk, request, faults)
+    return desk.take(request)
+
+
+def faulty(desk: Desk, request: Request, faults: Mapping[str, Finding]) -> PolicybookError:
+    """Return the error of a request whose facts the wire alone shows to be wrong: with what the desk finds besides."""
+    found = list(faults.values())
     try:
         desk.try_out(request)
     except FactsError as e:
-        faults += [f for f in e.report.findings if f.path not in reader.faults]
-    raise FactsError(Report(tuple(faults)))
+        found += [f for f in e.report.findings if f.path not in faults]
+    except PolicybookError as e:
+        return e
+    return FactsError(Report(tuple(found)))
 
 
 def question(message: decision_pb.ExplainRequest, limits: Limits, caller: str = "") -> Question:
@@ -178,6 +200,17 @@ def _as_of(message: decision_pb.DecideRequest | decision_pb.ExplainRequest) -> d
     return moment
 
 
+def _plain_facts(facts: Mapping[str, values_pb.Value]) -> dict[str, Raw] | None:
+    """Read facts that are neither lists nor records, with nothing that could be wrong; None: there are others."""
+    try:
+        return {name: _SIMPLE[(value := facts[name]).WhichOneof("kind")](value) for name in facts}
+    except KeyError:
+        return None
+
+
+_NO_FAULTS: Mapping[str, Finding] = {}
+
+
 class FactReader:
     """Reads the facts of one request.
 
@@ -200,7 +233,8 @@ class FactReader:
             TooManyItemsError: lists and records of more values than a request may hold
         """
         out: dict[str, Raw] = {}
-        for name, value in facts.items():
+        for name in facts:
+            value = facts[name]
             kind = value.WhichOneof("kind")
             reader = _SIMPLE.get(kind)
             out[name] = reader(value) if reader is not None else self._other(value, kind, f"{where}.{name[:100]}", 1)
@@ -252,7 +286,8 @@ def _reader(tag: Tag, name: str) -> Callable[[values_pb.Value], Raw]:
 
 def _money(value: values_pb.Value) -> Raw:
     money = value.money
-    return Raw(Tag.MONEY, RawMoney(money.amount, money.currency))
+    new = tuple.__new__
+    return new(Raw, (Tag.MONEY, new(RawMoney, (money.amount, money.currency))))
 
 
 _SIMPLE: dict[str | None, Callable[[values_pb.Value], Raw]] = {

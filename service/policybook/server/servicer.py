@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +26,13 @@ from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits as Analysis
 from policybook.audit.entry import Record
 from policybook.check.book import check_source
-from policybook.desk import Desk, Taken, not_in_time
+from policybook.desk import MIN_TOGETHER, Desk, Request, Taken, not_in_time
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
 from policybook.errors import BookError, EngineError, LogError, PolicybookError, RequestError, UnknownNameError
 from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
 from policybook.server import convert, definitions, explanations, wire
-from policybook.server.answers import Printer
+from policybook.server.answers import Alike, Printer
 from policybook.server.limits import (
     AnswerTooLargeError,
     Limits,
@@ -70,6 +70,8 @@ _RESPONSE = wire.tag(decision_pb.DecideResult, "response")
 _ERROR = wire.tag(decision_pb.DecideResult, "error")
 
 MAX_FINDINGS = 1000
+# Requests of a batch that are decided together: about as many as one turn allows.
+TOGETHER = 128
 CALLER_KEY = "x-policybook-caller"
 MAX_CALLER = 200
 
@@ -149,17 +151,16 @@ class Services:
             late: list[tuple[int, _Late]] = []
             size = 0
             turn = time.perf_counter()
-            for request in message.requests:
-                made = await self._result(desk, request, caller)
-                if isinstance(made, _Late):
-                    # All of them are written together; to wait for each would take a turn of the disk each.
-                    late.append((len(results), made))
-                    made = b""
-                result = wire.part(_RESULTS, made)
-                size += len(result)
-                if size > limits.answer_bytes:
-                    raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
-                results.append(result)
+            for together in _parts(message.requests):
+                for made in await self._results(desk, together, caller):
+                    if isinstance(made, _Late):
+                        # All of them are written together; to wait for each would take a turn of the disk each.
+                        late.append((len(results), made))
+                    result = wire.part(_RESULTS, made) if isinstance(made, bytes) else b""
+                    size += len(result)
+                    if size > limits.answer_bytes:
+                        raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
+                    results.append(result)
                 if time.perf_counter() - turn > limits.turn_s:
                     # Also where an expired deadline or a cancelled call ends the work.
                     await asyncio.sleep(0)
@@ -219,6 +220,41 @@ class Services:
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
             # INVARIANT: an ItemError is field for field a google.rpc.Status, so its bytes are the same.
             return wire.part(_ERROR, status_of(e, request.decision).SerializeToString())
+
+    async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> list[bytes | _Late]:
+        """Decide a part of a batch."""
+        if len(messages) < MIN_TOGETHER:
+            return [await self._result(desk, message, caller) for message in messages]
+        return self._many(desk, messages, caller)
+
+    def _many(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> list[bytes | _Late]:
+        made: dict[int, bytes | _Late] = {}
+        languages: dict[int, str] = {}
+        requests: list[Request] = []
+        for place, message in enumerate(messages):
+            try:
+                language = convert.language_of(message.language)
+                request, faults = convert.read_request(message, self.limits, caller)
+                if faults:
+                    raise convert.faulty(desk, request, faults)
+            except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
+                made[place] = wire.part(_ERROR, status_of(e, message.decision).SerializeToString())
+            else:
+                languages[place] = language
+                requests.append(request)
+        alike = Alike(self._printer)
+        for place, taken in zip(languages, _taken(desk, requests), strict=True):
+            try:
+                if isinstance(taken, Exception):
+                    raise taken
+                language = languages[place]
+                if taken.kept is None:
+                    made[place] = wire.part(_RESPONSE, alike.response(taken.answer, language))
+                else:
+                    made[place] = _Late(taken, taken.kept, language)
+            except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
+                made[place] = wire.part(_ERROR, status_of(e, messages[place].decision).SerializeToString())
+        return [made[place] for place in range(len(messages))]
 
     async def _late_result(self, desk: Desk, late: _Late) -> bytes:
         try:
@@ -443,6 +479,30 @@ def host_of(peer: str) -> str:
     """Return the address of a peer without its port, which is another for each connection: `127.0.0.1`, `::1`, `unix`."""
     kind, _, rest = peer.partition(":")
     return unquote(rest.rpartition(":")[0]).strip("[]") if kind in ("ipv4", "ipv6") else kind
+
+
+def _parts(messages: Sequence[decision_pb.DecideRequest]) -> Iterator[Sequence[decision_pb.DecideRequest]]:
+    """Part a batch into what is decided in one go: requests without a trace that follow each other, else each alone."""
+    together: list[decision_pb.DecideRequest] = []
+    for message in messages:
+        if message.trace_level == trace_pb.TRACE_LEVEL_NONE:
+            together.append(message)
+            if len(together) < TOGETHER:
+                continue
+        if together:
+            yield together
+        if message.trace_level != trace_pb.TRACE_LEVEL_NONE:
+            yield (message,)
+        together = []
+    if together:
+        yield together
+
+
+def _taken(desk: Desk, requests: Sequence[Request]) -> Sequence[Taken | Exception]:
+    try:
+        return desk.take_many(requests)
+    except Exception as e:  # noqa: BLE001 - a fault of ours is the fault of each, and does not end the call
+        return [e] * len(requests)
 
 
 def _full_name(pair: tuple[Book, Decision]) -> str:
