@@ -272,7 +272,7 @@ def test_each_cell_of_a_row_is_judged_by_the_codes():
         ),
         ("n: {type: integer}", 'n: "> 3"', "n above 3", "n高于3"),
         ("n: {type: percent}", "n: 30%", "n exactly 30%", "n等于30%"),
-        ("n: {type: integer, optional: true}", 'n: "not(3)"', "n below 3; or n above 3; or n not stated", "n低于3；或n高于3；或n未填"),
+        ("n: {type: integer, optional: true}", 'n: "not(3)"', "n below 3 or above 3 or not stated", "n低于3或高于3或未填"),
         ("d: {type: date}", 'd: "<= 2026-03-31"', "d at most 2026-03-31", "d不高于2026-03-31"),
         ("d: {type: date}, e: {type: date}", 'd: "[e - P30D..e)"', "d from e - P30D up to but not including e", "d不低于e - P30D且低于e"),
         (

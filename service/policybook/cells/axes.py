@@ -444,15 +444,20 @@ def _discrete_words(axis: DiscreteAxis, ranges: Ranges, language: str) -> str:
 def _ordered_words(axis: OrderedAxis, ranges: Ranges, language: str, currency: str) -> str:
     zh = language == "zh"
     top = 2 * len(axis.cuts)
-    parts = []
-    has_null = c.contains(ranges, axis.null_code)
-    for low, high in c.intersection(ranges, ((0, top),)):
-        parts.append(_interval_words(axis, low, high, language, currency))
     left = _sides(axis, language)[0]
-    if has_null:
+    spaced = "" if zh else " "
+    pieces = [_interval_words(axis, low, high, language, currency) for low, high in c.intersection(ranges, ((0, top),))]
+    has_null = c.contains(ranges, axis.null_code)
+    if has_null and (axis.variable is not None or not pieces):
         names = left if axis.variable else ("或" if zh else " or ").join(a.label(language) for a in axis.atoms)
-        parts.append(f"{names}未填" if zh else f"{names} not stated")
-    return ("；或" if zh else "; or ").join(parts) if parts else ("无" if zh else "nothing")
+        return names + spaced + ("或" if zh else " or ").join([*pieces, "未填" if zh else "not stated"])
+    if not pieces:
+        return "无" if zh else "nothing"
+    text = left + spaced + ("或" if zh else " or ").join(pieces)
+    if has_null:
+        names = ("或" if zh else " or ").join(a.label(language) for a in axis.atoms)
+        text += f"，或{names}未填" if zh else f", or {names} not stated"
+    return text
 
 
 def _sides(axis: OrderedAxis, language: str) -> tuple[str, str]:
@@ -483,7 +488,7 @@ def _constant_text(axis: OrderedAxis, n: Fraction, currency: str) -> str:
 
 def _interval_words(axis: OrderedAxis, low: int, high: int, language: str, currency: str) -> str:
     zh = language == "zh"
-    left, right = _sides(axis, language)
+    right = _sides(axis, language)[1]
     first, last = axis.bounds(low)[0], axis.bounds(high)[1]
 
     def point(n: Fraction) -> str:
@@ -498,9 +503,9 @@ def _interval_words(axis: OrderedAxis, low: int, high: int, language: str, curre
         if least == most:
             first, last = Fraction(least), Fraction(most)
     if first is None and last is None:
-        return f"{left}任意" if zh else f"{left} any"
+        return "任意" if zh else "any"
     if first is not None and first == last:
-        return f"{left}等于{point(first)}" if zh else f"{left} exactly {point(first)}"
+        return f"等于{point(first)}" if zh else f"exactly {point(first)}"
     words = []
     if first is not None:
         words.append((("不低于" if low_closed else "高于") if zh else ("from " if low_closed else "above ")) + point(first))
@@ -508,4 +513,4 @@ def _interval_words(axis: OrderedAxis, low: int, high: int, language: str, curre
         closed = "不高于" if zh else ("up to " if first is not None else "at most ")
         open_ = "低于" if zh else ("up to but not including " if first is not None else "below ")
         words.append((closed if high_closed else open_) + point(last))
-    return left + ("" if zh else " ") + ("且" if zh else " ").join(words)
+    return ("且" if zh else " ").join(words)
