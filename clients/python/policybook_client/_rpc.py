@@ -38,7 +38,8 @@ class RetryPolicy:
 
     Calls are made again when the service is unavailable, or overloaded and says when to ask again; never when it has
     answered, and never past the call's timeout, which covers all attempts together. A decision changes nothing, so
-    asking twice is harmless. Streams are not made again.
+    asking twice is harmless; with a request id it is one decision, and one record, however often it is asked. Streams
+    are not made again.
 
     Attributes:
         max_attempts: the first one included
@@ -98,8 +99,32 @@ GET_DECISION: Final = Method(
     _POLICY + "GetDecisionDefinition", _wire.GetDecisionDefinitionRequest, _wire.GetDecisionDefinitionResponse
 )
 CHECK: Final = Method(_POLICY + "Check", _wire.CheckRequest, _wire.CheckResponse)
+_AUDIT = "/policybook.v1.AuditService/"
+GET_RECORD: Final = Method(
+    _AUDIT + "GetDecisionRecord", _wire.GetDecisionRecordRequest, _wire.GetDecisionRecordResponse
+)
+LIST_RECORDS: Final = Method(
+    _AUDIT + "ListDecisionRecords", _wire.ListDecisionRecordsRequest, _wire.ListDecisionRecordsResponse
+)
+REEVALUATE: Final = Method(
+    _AUDIT + "ReevaluateDecision", _wire.ReevaluateDecisionRequest, _wire.ReevaluateDecisionResponse
+)
+LOG_STATUS: Final = Method(_AUDIT + "GetLogStatus", _wire.GetLogStatusRequest, _wire.GetLogStatusResponse)
 HEALTH: Final = Method("/grpc.health.v1.Health/Check", _wire.HealthCheckRequest, _wire.HealthCheckResponse)
-UNARY: Final = (DECIDE, BATCH_DECIDE, EXPLAIN, LIST_POLICIES, LIST_DECISIONS, GET_DECISION, CHECK, HEALTH)
+UNARY: Final = (
+    DECIDE,
+    BATCH_DECIDE,
+    EXPLAIN,
+    LIST_POLICIES,
+    LIST_DECISIONS,
+    GET_DECISION,
+    CHECK,
+    GET_RECORD,
+    LIST_RECORDS,
+    REEVALUATE,
+    LOG_STATUS,
+    HEALTH,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from policybook_client.errors import (
     PolicybookError,
     PreconditionViolation,
     QuotaViolation,
+    RequestIdTakenError,
     ResourceExhaustedError,
     UnavailableError,
     VersionMismatchError,
@@ -94,6 +95,8 @@ def _error(code: grpc.StatusCode, message: str, details: Iterable[Any]) -> Polic
                 nearest=tuple(name for part in metadata.get("nearest", "").split(",") if (name := part.strip())),
                 **common,
             )
+        case grpc.StatusCode.ALREADY_EXISTS:
+            return RequestIdTakenError(message, decision_id=metadata.get("decision_id", ""), **common)
         case grpc.StatusCode.FAILED_PRECONDITION:
             return _PRECONDITIONS.get(reason, FailedPreconditionError)(
                 message, violations=found.preconditions(), **common

@@ -21,13 +21,14 @@ from typing import Any, Self, TypeVar, Unpack
 import grpc
 import grpc.aio
 
-from policybook_client import _read, _rpc
+from policybook_client import _read, _records, _rpc
 from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy
 from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
 from policybook_client.errors import DeadlineExceededError, PolicybookError, UnavailableError
 from policybook_client.explanation import Explanation
+from policybook_client.records import DecisionRecord, LogStatus, RecordFilter, Reevaluation
 from policybook_client.values import Fact
 
 __all__ = ["AsyncPolicybookClient"]
@@ -275,6 +276,45 @@ class AsyncPolicybookClient:
     async def check(self, yaml_text: str, *, file_name: str = "", timeout: timedelta | None = None) -> CheckReport:
         """Check the YAML text of a policy; see `PolicybookClient.check`."""
         return await self._call(_rpc.CHECK, _rpc.check_request(yaml_text, file_name), timeout, _read.report_of)
+
+    async def get_record(self, decision_id: str, *, timeout: timedelta | None = None) -> DecisionRecord:
+        """Return what the decision log says of one decision; see `PolicybookClient.get_record`."""
+        request = _rpc.GET_RECORD.request(decision_id=decision_id)
+        return await self._call(_rpc.GET_RECORD, request, timeout, _records.record_of_response)
+
+    async def list_records(
+        self, wanted: RecordFilter | None = None, *, newest_first: bool = False, timeout: timedelta | None = None
+    ) -> AsyncGenerator[DecisionRecord, None]:
+        """List records of the decision log; see `PolicybookClient.list_records`."""
+        request = _records.list_request(wanted or RecordFilter(), newest_first=newest_first, page_size=_rpc.PAGE_SIZE)
+        while True:
+            page, request.page_token = await self._call(_rpc.LIST_RECORDS, request, timeout, _records.records_of)
+            for record in page:
+                yield record
+            if not request.page_token:
+                return
+
+    async def reevaluate(
+        self,
+        decision_id: str,
+        *,
+        masked_facts: Mapping[str, Fact] | None = None,
+        trace: TraceLevel | None = None,
+        language: str | None = None,
+        timeout: timedelta | None = None,
+    ) -> Reevaluation:
+        """Make a recorded decision again; see `PolicybookClient.reevaluate`."""
+        request = _records.reevaluate_request(
+            decision_id,
+            trace=trace or self._settings.trace,
+            language=self._language(language),
+            masked_facts=masked_facts or {},
+        )
+        return await self._call(_rpc.REEVALUATE, request, timeout or _rpc.EXPLAIN_TIMEOUT, _records.reevaluation_of)
+
+    async def log_status(self, *, timeout: timedelta | None = None) -> LogStatus:
+        """Ask how the decision log does; see `PolicybookClient.log_status`."""
+        return await self._call(_rpc.LOG_STATUS, _rpc.LOG_STATUS.request(), timeout, _records.status_of)
 
     async def health(self, *, timeout: timedelta | None = None) -> Health:
         """Ask the service how it is, once; see `PolicybookClient.health`."""

@@ -11,13 +11,14 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
-from policybook_client import _read, _rpc
+from policybook_client import _read, _records, _rpc
 from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy
 from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
 from policybook_client.errors import DeadlineExceededError, PolicybookError, UnavailableError
 from policybook_client.explanation import Explanation
+from policybook_client.records import DecisionRecord, LogStatus, RecordFilter, Reevaluation
 from policybook_client.values import Fact
 
 __all__ = ["PolicybookClient"]
@@ -161,7 +162,8 @@ class PolicybookClient:
             policy_version: decide only by this version (content hash or its first 8 characters at least); empty: newest
             trace: how much of the reasoning comes back; None: as the client was set
             language: `en` or `zh`; None: as the client was set
-            request_id: your own id of the request; comes back in the answer
+            request_id: your own id of the request; comes back in the answer. Where the service keeps a decision log,
+                the same request under the same id is one decision
             timeout: for all attempts together; None: as the client was set
         Raises:
             InvalidFactsError: facts are missing, unknown, of the wrong type or out of bounds; says which, all at once
@@ -169,7 +171,8 @@ class PolicybookClient:
             NotInForceError: the policy is not in force on that day
             ConflictError: rows of the table contradict each other
             VersionMismatchError: the pinned version is not of this policy
-            UnavailableError: the service was not reached
+            RequestIdTakenError: the request id stands for another request
+            UnavailableError: the service was not reached, or cannot record what it must
             DeadlineExceededError: no answer in time
             PolicybookError: anything else the service answered
         """
@@ -370,6 +373,77 @@ class PolicybookClient:
             every finding; true if the policy could be served
         """
         return self._call(_rpc.CHECK, _rpc.check_request(yaml_text, file_name), timeout, _read.report_of)
+
+    def get_record(self, decision_id: str, *, timeout: timedelta | None = None) -> DecisionRecord:
+        """Return what the service's decision log says of one decision.
+
+        Args:
+            decision_id: `Decision.id`
+            timeout: None: as the client was set
+        Raises:
+            NotFoundError: it is not in the log
+            FailedPreconditionError: the service keeps no log
+        """
+        request = _rpc.GET_RECORD.request(decision_id=decision_id)
+        return self._call(_rpc.GET_RECORD, request, timeout, _records.record_of_response)
+
+    def list_records(
+        self, wanted: RecordFilter | None = None, *, newest_first: bool = False, timeout: timedelta | None = None
+    ) -> Generator[DecisionRecord, None, None]:
+        """List records of the decision log in the order of their times, page by page as they are taken.
+
+        Args:
+            wanted: which; None: all
+            newest_first: begin with the latest
+            timeout: for each page; None: as the client was set
+        Raises:
+            FailedPreconditionError: the service keeps no log
+        """
+        request = _records.list_request(wanted or RecordFilter(), newest_first=newest_first, page_size=_rpc.PAGE_SIZE)
+        while True:
+            page, request.page_token = self._call(_rpc.LIST_RECORDS, request, timeout, _records.records_of)
+            yield from page
+            if not request.page_token:
+                return
+
+    def reevaluate(
+        self,
+        decision_id: str,
+        *,
+        masked_facts: Mapping[str, Fact] | None = None,
+        trace: TraceLevel | None = None,
+        language: str | None = None,
+        timeout: timedelta | None = None,
+    ) -> Reevaluation:
+        """Make a recorded decision again, by the very version, facts and moment that it was made by.
+
+        Args:
+            decision_id: `Decision.id`
+            masked_facts: the values of the facts that are kept out of the log, all of them
+            trace: how much of the reasoning comes back, whatever was asked for then; None: as the client was set
+            language: of titles and sentences; None: as the client was set
+            timeout: None: 30 seconds, since an old version must be made ready first
+        Returns:
+            true if it comes as it was recorded
+        Raises:
+            NotFoundError: it is not in the log
+            FailedPreconditionError: the service keeps no log, or facts are masked and not given
+        """
+        request = _records.reevaluate_request(
+            decision_id,
+            trace=trace or self._settings.trace,
+            language=self._language(language),
+            masked_facts=masked_facts or {},
+        )
+        return self._call(_rpc.REEVALUATE, request, timeout or _rpc.EXPLAIN_TIMEOUT, _records.reevaluation_of)
+
+    def log_status(self, *, timeout: timedelta | None = None) -> LogStatus:
+        """Ask how the decision log does.
+
+        Raises:
+            FailedPreconditionError: the service keeps no log
+        """
+        return self._call(_rpc.LOG_STATUS, _rpc.LOG_STATUS.request(), timeout, _records.status_of)
 
     def health(self, *, timeout: timedelta | None = None) -> Health:
         """Ask the service how it is, once.

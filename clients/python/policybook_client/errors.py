@@ -26,6 +26,7 @@ __all__ = [
     "PolicybookError",
     "PreconditionViolation",
     "QuotaViolation",
+    "RequestIdTakenError",
     "ResourceExhaustedError",
     "UnavailableError",
     "VersionMismatchError",
@@ -197,6 +198,22 @@ class NotFoundError(PolicybookError):
         self.resource_type = resource_type
         self.resource_name = resource_name
         self.nearest = nearest
+
+
+class RequestIdTakenError(PolicybookError):
+    """The request id was used before, for another request (ALREADY_EXISTS).
+
+    Attributes:
+        decision_id: of the decision that it stands for
+    """
+
+    default_code = grpc.StatusCode.ALREADY_EXISTS
+
+    decision_id: str
+
+    def __init__(self, message: str, *, decision_id: str = "", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.decision_id = decision_id
 
 
 class FailedPreconditionError(PolicybookError):

@@ -199,3 +199,16 @@ class NoLog:
 
     def close(self) -> None:
         """Have nothing to close."""
+
+
+class ReadLog(NoLog):
+    """A log that is only read: records are shown and decided again, nothing is recorded."""
+
+    def __init__(self, reader: Reader, masks: Masks) -> None:
+        super().__init__()
+        self.masks = masks
+        self._reader = reader
+
+    def reader(self) -> Reader:
+        """Return the reader."""
+        return self._reader

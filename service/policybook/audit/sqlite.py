@@ -83,17 +83,23 @@ class LogSettings:
         Raises:
             LogError: the key cannot be read or is too short
         """
-        key = None
-        if mask_key is not None:
-            try:
-                key = mask_key.read_bytes().strip()
-            except OSError as e:
-                raise LogError(f"the mask key {mask_key}: {(e.strerror or str(e)).lower()}") from None
-            if len(key) < MIN_KEY_BYTES:
-                raise LogError(
-                    f"the mask key {mask_key} has {len(key)} bytes; at least {MIN_KEY_BYTES} are needed, such as `openssl rand -hex 32`"
-                )
+        key = read_key(mask_key) if mask_key is not None else None
         return cls(path=path, when_full=WhenFull(when_full), queue=queue, masks=Masks(frozenset(masked), key), keep_days=keep_days)
+
+
+def read_key(path: Path) -> bytes:
+    """Read the secret for masks.
+
+    Raises:
+        LogError: it cannot be read, or is too short
+    """
+    try:
+        key = path.read_bytes().strip()
+    except OSError as e:
+        raise LogError(f"the mask key {path}: {(e.strerror or str(e)).lower()}") from None
+    if len(key) < MIN_KEY_BYTES:
+        raise LogError(f"the mask key {path} has {len(key)} bytes; at least {MIN_KEY_BYTES} are needed, such as `openssl rand -hex 32`")
+    return key
 
 
 @dataclass(slots=True)

@@ -16,7 +16,22 @@ from policybook.diagnostics import did_you_mean
 from policybook.errors import BookError, EngineError, FactsError, LogError, PolicybookError
 
 # name -> module: a command's imports are paid for only when it runs (grpc alone costs a third of a second).
-COMMANDS = ("check", "diff", "fmt", "show", "decide", "explain", "test", "clauses", "book", "serve", "schema", "completion", "version")
+COMMANDS = (
+    "check",
+    "diff",
+    "fmt",
+    "show",
+    "decide",
+    "explain",
+    "test",
+    "clauses",
+    "book",
+    "serve",
+    "audit",
+    "schema",
+    "completion",
+    "version",
+)
 
 
 class _Commands(click.Group):
