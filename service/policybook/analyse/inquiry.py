@@ -26,7 +26,7 @@ from policybook.values import Value, is_terminating
 EFFORT = 3_000_000
 _EFFORT_NICE = 100_000
 # The solver does not count all of its steps: the clock is the last resort.
-PATIENCE_MS = 4_000
+PATIENCE_MS = 8_000
 # Solutions that rest on a function's unknown values and are corrected by the real one; solutions that are tried and refused.
 _CORRECTIONS = 40
 _TRIES = 4
