@@ -289,6 +289,17 @@ def test_rows_that_say_the_same_otherwise_over_a_list():
     assert told(found) == "equivalent"
 
 
+def test_a_row_of_a_long_list_of_answers_is_told_by_itself():
+    inputs = "".join(f"  i{n}: {{type: boolean}}\n" for n in range(24))
+    rows = "".join(f"      - {{id: r{n}, set_by: company, when: {{i{n}: true}}, then: {{lacks: {'abc'[n % 3]}}}}}\n" for n in range(24))
+    head = "    hit_policy: rule_order\n    outputs: {lacks: {type: enum, values: [a, b, c]}}\n    rules:\n"
+    text = f"\ninputs:\n{inputs}decisions:\n  gap:\n{head}{rows}"
+    last = "      - {id: r23, set_by: company, when: {i23: true}, then: {lacks: c}}\n"
+    assert told(compared({last: last.replace("c}}", "b}}")}, text)) == "gap:\n  i23: yes: lacks [.., c] -> [.., b]"
+    both = last.replace("i23: true", "i23: true, i0: true") + last.replace("r23", "r24").replace("i23: true", "i23: true, i0: false")
+    assert told(compared({last: both}, text)) == "equivalent"
+
+
 FAULTS = """
 inputs:
   total: {type: number, min: 0}

@@ -158,7 +158,7 @@ def holds(region: Region, env: dict[str, Any]) -> bool:
 def is_computed(region: Region) -> bool:
     parts = [o for o in (region.before, region.after) if isinstance(o, Answers)]
     return any(isinstance(e, Computed) for o in parts for row in o.rows for _, e in row) or not all(
-        isinstance(o, Answers) or type(o).__name__ in ("NoMatch", "Conflict", "Reduced") for o in (region.before, region.after)
+        isinstance(o, Answers) or type(o).__name__ in ("NoMatch", "Conflict", "Reduced", "Among") for o in (region.before, region.after)
     )
 
 

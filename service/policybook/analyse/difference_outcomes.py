@@ -76,6 +76,13 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
+class Among:
+    """Rows that answer among others, which answer in both versions."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoMatch:
     """No row answers."""
 
@@ -85,7 +92,7 @@ class Conflict:
     """The request is refused since rows conflict."""
 
 
-Outcome: TypeAlias = Answers | Reduced | Mixed | NoMatch | Conflict
+Outcome: TypeAlias = Answers | Among | Reduced | Mixed | NoMatch | Conflict
 NO_MATCH, CONFLICT = NoMatch(), Conflict()
 
 
@@ -108,6 +115,8 @@ def _hashable(outcome: Outcome) -> Hashable:
     match outcome:
         case Answers(rows):
             return ("answers", tuple(tuple((n, _key(e)) for n, e in row) for row in rows))
+        case Among(rows):
+            return ("among", tuple(tuple((n, _key(e)) for n, e in row) for row in rows))
         case Mixed(how, rows):
             return (how, tuple(tuple((n, _key(e)) for n, e in row) for row in rows))
         case Reduced(values):
@@ -298,6 +307,15 @@ class Selection:
             ranks = self._ranks
             places.sort(key=lambda p: ranks[p])
         return self._several(tuple(self.answers[p] for p in places))
+
+    @property
+    def is_list(self) -> bool:
+        """Whether each row that matches is in the answer, and nothing else ever is."""
+        return self.policy.multi and self.decision.aggregation is None and self.default is None
+
+    def among(self, mine: Sequence[Meets]) -> tuple[Row, ...] | None:
+        """Return what some rows add to a list in a box; None while that is open."""
+        return None if any(not covers for _, covers, _ in mine) else tuple(self.answers[p] for p, _, _ in mine)
 
     def sign(self, mine: Sequence[Meets]) -> Hashable:
         """Return what decides in a box: two versions with the same sign (and the same fallback) answer alike all over it."""

@@ -6,6 +6,7 @@ answer; a box in which the two are not the same is kept if a request can fall in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +17,7 @@ from typing import TypeAlias
 from policybook.analyse.boxes import Box, Budget, Partition, Piece, merged, partition, pieces, without
 from policybook.analyse.difference_joint import Joint, Written, WrittenTable, derived, row_in, sign_of
 from policybook.analyse.difference_outcomes import (
+    Among,
     Answers,
     Conflict,
     Entry,
@@ -53,6 +55,7 @@ _STARTS = 256
 _SIMPLE = 24
 _FEW_VALUES = 12
 _SAME = -1
+_OPEN = (-2, -2)
 # Where the two versions come to different answers: the number of the older's and of the newer's.
 Pair: TypeAlias = tuple[int, int]
 
@@ -439,7 +442,27 @@ class Tables:
 
     def split(self, budget: Budget, starts: Sequence[Box] | None = None) -> Partition[Pair]:
         """Split the space into boxes in which each version has one answer."""
-        return partition(self.starts() if starts is None else starts, self.pieces, self.settle, budget)
+        boxes: Sequence[Box] = self.starts() if starts is None else starts
+        if not (self.old.is_list and self.new.is_list and self.before.decision.hit_policy is self.after.decision.hit_policy):
+            return partition(boxes, self.pieces, self.settle, budget)
+        # Rows that are the same in both are in both lists: what the others add decides, without splitting by all that may be there.
+        first = partition(boxes, [p for p in self.pieces if p.row in self.changed], self._settle_added, budget)
+        open_ = [leaf.box for leaf in first.leaves if leaf.verdict == _OPEN]
+        second = partition(open_, self.pieces, self.settle, budget)
+        return Partition([*(leaf for leaf in first.leaves if leaf.verdict != _OPEN), *second.leaves], [*first.left, *second.left])
+
+    def _settle_added(self, live: Live) -> Pair | None:
+        """Return what the rows that are not the same add to the lists of both versions in a box."""
+        mine, theirs = self.old.among(self.old.mine(live)), self.new.among(self.new.mine(live))
+        if mine is None or theirs is None:
+            return None
+        if not mine and not theirs:
+            return (_SAME, _SAME)
+        known = all(isinstance(e, Known) for row in (*mine, *theirs) for _, e in row)
+        if len(mine) != len(theirs) or (known and Counter(map(row_key, mine)) != Counter(map(row_key, theirs))):
+            return self.register.number(Among(mine)), self.register.number(Among(theirs))
+        # Whether places in the list or computed values differ takes the other rows to tell.
+        return _OPEN
 
     def differing(self, split: Partition[Pair]) -> dict[Pair, list[Box]]:
         """Return the boxes in which the answers differ, if anything can fall into them, by the two answers."""
@@ -487,7 +510,7 @@ class Tables:
         """Say an answer to the solver."""
         s = reading.solver
         match outcome:
-            case Answers(rows):
+            case Answers(rows) | Among(rows):
                 return _Made(False, tuple(self._row(reading, scope, r, table) for r in rows))
             case Conflict():
                 return _Made(True, ())

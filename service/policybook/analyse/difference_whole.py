@@ -24,6 +24,8 @@ from policybook.model.book import Decision
 # The rows that answer, by id; `CONFLICT` where rows conflict.
 Chosen: TypeAlias = tuple[str, ...]
 CONFLICT: Chosen = ("conflict",)
+# More pairs than these are not asked for one by one.
+_MANY = 200
 Condition: TypeAlias = Callable[[Reading], Cond]
 
 
@@ -100,7 +102,7 @@ class Whole:
             all_impossible = True
             for k in range(len(self._views(inquiry))):
                 while True:
-                    if not budget.spend():
+                    if not budget.spend() or len(seen) >= _MANY:
                         yield Undecided("the time or the number of boxes allowed was used up")
                         return
                     found = inquiry.find(self._differ_at(inquiry, k, seen), both.differ)

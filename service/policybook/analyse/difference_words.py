@@ -10,7 +10,7 @@ from policybook.analyse.boxes import Box
 from policybook.analyse.difference import BookDifference, Region, TableDifference
 from policybook.analyse.difference_interface import Note
 from policybook.analyse.difference_joint import MARK, Period
-from policybook.analyse.difference_outcomes import Answers, Computed, Conflict, Entry, Known, NoMatch, Outcome, Reduced, Row, row_key
+from policybook.analyse.difference_outcomes import Among, Answers, Computed, Conflict, Entry, Known, NoMatch, Outcome, Reduced, Row, row_key
 from policybook.analyse.difference_table import Answered
 from policybook.analyse.inquiry import Asking
 from policybook.analyse.shown import as_of_text, facts_json, plain_json, shown_axes
@@ -95,7 +95,7 @@ def said(region: Region, book: Book, language: str, limit: int) -> Said:
     if len(either) == 1 or not all(either):
         either = ()
     lines = tuple(_lines(region, book, language))
-    of_rows = isinstance(region.before, Answers | NoMatch | Conflict | Reduced) and isinstance(
+    of_rows = isinstance(region.before, Answers | Among | NoMatch | Conflict | Reduced) and isinstance(
         region.after, Answers | NoMatch | Conflict | Reduced
     )
     return Said(common, either, len(region.boxes) - len(boxes) if either else 0, lines, not of_rows)
@@ -143,6 +143,13 @@ def _lines(region: Region, book: Book, language: str) -> Iterator[Line]:
             a, b = (_column(rows, name, field, book) for rows in (mine, theirs))
             if a != b:
                 yield Line(name, field.title.get(language), a, "", b, "")
+        return
+    if isinstance(region.before, Among) and isinstance(region.after, Among):
+        for name in region.tables.shared:
+            field = _field(after, name)
+            x, y = ([_entry(e, field, book) for row in o.rows for n, e in row if n == name] for o in (region.before, region.after))
+            if x != y:
+                yield Line(name, field.title.get(language), f"[{', '.join(('..', *x))}]", "", f"[{', '.join(('..', *y))}]", "")
         return
     said_rows = (Answers, Reduced, NoMatch, Conflict)
     if isinstance(region.before, said_rows) and isinstance(region.after, said_rows):
