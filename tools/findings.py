@@ -325,9 +325,11 @@ ENTRIES: dict[Code, Entry] = {
         (
             (
                 "    default: {",
-                "    invariants:\n"
-                "      - {id: larger-party-never-lower, output: approver, never: falls, as: heads, order: [nobody, department_head]}\n"
-                "    default: {",
+                (
+                    "    invariants:\n"
+                    "      - {id: larger-party-never-lower, output: approver, never: falls, as: heads, order: [nobody, department_head]}\n"
+                    "    default: {"
+                ),
             ),
         ),
     ),

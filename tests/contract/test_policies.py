@@ -142,7 +142,7 @@ def test_what_the_tables_do_is_found_too(calls: Calls) -> None:
     gap = next(f for f in got.findings if f.name == "gap" and f.decision == "greeting")
     assert gap.region == "Amount below 500.00 CNY; Customer: new or barred"
     assert gap.example == '{"amount": 0, "customer": "new"} as of 2024-12-31'
-    assert gap.proposed_row.startswith("- {id: greeting-to-name, set_by: company, when: {amount: \"< 500\"")
+    assert gap.proposed_row.startswith('- {id: greeting-to-name, set_by: company, when: {amount: "< 500"')
     clash = next(f for f in got.findings if f.name == "conflict" and f.decision == "label")
     assert (list(clash.row_ids), clash.severity) == (["red", "blue"], pb.SEVERITY_ERROR)
     assert not [f for f in got.findings if f.severity == pb.SEVERITY_NOTE]

@@ -66,8 +66,6 @@ SHAPES: Mapping[str, Shape] = {
     "default row": _record(keys.DEFAULT_ROW),
     "invariants": Shape(each="invariant"),
     "invariant": _record(keys.INVARIANT),
-    "invariants": Shape(each="invariant"),
-    "invariant": _record(keys.INVARIANT),
     "acceptances": Shape(each="acceptance"),
     "acceptance": _record(keys.ACCEPTANCE),
     "cases": Shape(each="case"),
