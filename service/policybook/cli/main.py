@@ -24,6 +24,7 @@ COMMANDS = (
     "decide",
     "explain",
     "test",
+    "cases",
     "clauses",
     "book",
     "serve",

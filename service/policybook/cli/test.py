@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -28,6 +29,9 @@ from policybook.trials.run import Result, asker, run_case
 from policybook.trials.session import Session, Tables, read_tables, spaces
 from policybook.trials.watch import look, wait_for_change
 
+if TYPE_CHECKING:
+    from policybook.trials.mutation import DecisionScore, Mutation
+
 # What is listed of one decision on the terminal; all of it stands in the reports.
 MAX_POINTS = 5
 MAX_PAIRS = 3
@@ -47,6 +51,10 @@ class _Options:
     json: Path | None
     lang: str
     verbose: bool
+    mutation: bool
+    fail_under_mutation: int | None
+    jobs: int
+    seconds: float | None
 
     def wants(self, case: Case) -> bool:
         return (not self.words or any(w in case.id for w in self.words)) and self.counts(case.policy, case.decision)
@@ -71,6 +79,14 @@ class _Options:
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write results and coverage as one HTML page."
 )
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write them as JSON.")
+@click.option("--mutation", is_flag=True, help="Put small faults into the tables and tell which ones no case notices.")
+@click.option(
+    "--fail-under-mutation", type=click.IntRange(0, 100), metavar="PERCENT", help="Fail when the cases notice fewer of the faults."
+)
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", default=2, show_default=True, help="Processes that --mutation uses.")
+@click.option(
+    "--seconds", type=click.FloatRange(0), metavar="N", help="Time for --mutation; then what was found is shown, marked as partial."
+)
 @click.option("--watch", is_flag=True, help="Run again whenever a book or a table changes, until Ctrl-C.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the reasons and the HTML page.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every case, not the failed ones alone.")
@@ -87,6 +103,10 @@ def command(  # noqa: PLR0913 - a command has its options
     junit: Path | None,
     html: Path | None,
     json_file: Path | None,
+    mutation: bool,
+    fail_under_mutation: int | None,
+    jobs: int,
+    seconds: float | None,
     watch: bool,
     lang: str,
     verbose: bool,
@@ -94,7 +114,7 @@ def command(  # noqa: PLR0913 - a command has its options
     """Run test tables and show every difference.
 
     PATHS are test tables (YAML, CSV, Excel) or folders of them; without any, rules/tests/ is run. The exit code is 1 when a case
-    fails, a table or a book has errors, or the coverage is too low.
+    fails, a table or a book has errors, or the coverage or the mutation score is too low.
     """
     options = _Options(
         paths=paths or (_default("rules/tests", "test tables"),),
@@ -108,6 +128,10 @@ def command(  # noqa: PLR0913 - a command has its options
         json=json_file,
         lang=lang,
         verbose=verbose,
+        mutation=mutation or fail_under_mutation is not None,
+        fail_under_mutation=fail_under_mutation,
+        jobs=jobs,
+        seconds=seconds,
     )
     ctx.exit(_watch(options) if watch else _once(options))
 
@@ -127,10 +151,24 @@ def _once(options: _Options) -> int:
     too_low = options.fail_under is not None and share < options.fail_under
     if too_low:
         err().print(f"the cases visit {share:.1f}% of the rows, fewer than the {options.fail_under}% asked for", style="error")
+    too_low |= _is_below(options, session)
     if is_our_fault:
         return FAULT
     bad = not session.everything or session.failed or not tables.report.ok or not read.report.ok or too_low
     return FINDINGS if bad else SUCCESS
+
+
+def _is_below(options: _Options, session: Session) -> bool:
+    """Say when the mutation score is too low, or not known in whole."""
+    made, wanted = session.mutation, options.fail_under_mutation
+    if made is None or wanted is None:
+        return False
+    if made.share is not None and made.share < wanted:
+        err().print(f"the mutation score is {made.share:.1f}%, lower than the {wanted}% asked for", style="error")
+        return True
+    if not made.is_whole:
+        err().print("the mutation score is not known: the time was over before all were judged", style="error")
+    return not made.is_whole
 
 
 def _run(options: _Options, tables: Tables, known: dict[str, Book], findings: Report) -> tuple[Session, bool]:
@@ -165,14 +203,53 @@ def _run(options: _Options, tables: Tables, known: dict[str, Book], findings: Re
         findings=findings,
         at=now(),
     )
+    if options.mutation:
+        session = replace(session, mutation=_mutate(options, session))
     return session, any(r.is_our_fault for r in session.everything)
+
+
+def _mutate(options: _Options, session: Session) -> Mutation:
+    """Judge the mutants of the decisions that count by the cases that were run."""
+    # The solver is slow to import: paid for only here.
+    from policybook.trials.crew import Job, run  # noqa: PLC0415
+
+    cases: dict[str, list[Case]] = {}
+    for result in session.everything:
+        cases.setdefault(result.case.policy, []).append(result.case)
+    job = Job(
+        books=session.books,
+        cases=cases,
+        decisions=[(c.policy, c.decision) for c in session.coverage],
+        clock=session.at,
+        seconds=options.seconds,
+    )
+    console = err()
+    if not console.is_terminal:
+        return run(job, options.jobs)
+    done = 0
+    with console.status("mutants") as status:
+
+        def told(score: DecisionScore) -> None:
+            nonlocal done
+            done += 1
+            status.update(f"mutants: {done} of {counted(len(job.decisions), 'decision')}, {score.name}")
+
+        return run(job, options.jobs, told)
 
 
 def _report(options: _Options, session: Session) -> None:
     console = out()
     if options.coverage:
         _print_coverage(console, session.coverage)
+    score = None
+    if session.mutation is not None:
+        from policybook.cli.mutation_view import print_mutation, summary  # noqa: PLC0415 - with the solver behind it
+
+        print_mutation(console, session.mutation, session.books, options.lang, verbose=options.verbose)
+        score = summary(session.mutation)
     _print_summary(console, session)
+    if score is not None:
+        console.print(score, soft_wrap=True)
     if options.junit is not None:
         options.junit.write_text(junit_xml(session.results, now=session.at), encoding="utf-8")
     if options.html is not None:

@@ -128,18 +128,20 @@ class Contest:
         return self._compared(None, None)
 
     def _one(self, state: State) -> Differs | None:
+        made = self._all(state)
+        if made is None or made is Differs.NOTHING:
+            return made
         touched = {i for a, b, _ in self.changed for i in (a, b)}
         others = [state.get(i, _NO) for i in self.base.order if i not in touched]
         matching, open_ = others.count(_YES), others.count(_OPEN)
-        if matching > 1:
+        changed = [(state.get(a, _NO), _NO if b is None else state.get(b, _NO)) for a, b, _ in self.changed]
+        fewer = matching + min(sum(m == _YES for m, _ in changed), sum(o == _YES for _, o in changed))
+        if any(_OPEN in pair for pair in changed):
+            return None
+        # Where two rows match in both, both refuse the request.
+        if fewer > 1:
             return Differs.NOTHING
-        made = self._all(state)
-        if made is Differs.ROWS:
-            # Two others would refuse the request either way.
-            return made if matching + open_ < 2 else None
-        if made is Differs.OUTPUTS:
-            return None if open_ else Differs.NOTHING if matching else made
-        return made
+        return None if fewer + open_ > 1 else made
 
     def _computed(self, state: State) -> Differs | None:
         if any(state.get(i) == _OPEN for i in (*self.base.order, *self.mutant.order)):

@@ -137,6 +137,17 @@ class Coverage:
             self._visit_table(book, table, known, era)
             self._pairs[book.name, table.decision.name].visit(table, era)
 
+    def afresh(self) -> Coverage:
+        """Return one of the same books that has seen nothing yet."""
+        made = Coverage(())
+        made._books, made._steps, made._plain = self._books, self._steps, self._plain
+        made._pairs = {name: counter.afresh() for name, counter in self._pairs.items()}
+        return made
+
+    def points_seen(self, threshold: Threshold) -> frozenset[Point]:
+        """Return the points at a threshold that were seen."""
+        return frozenset(self._points.get(threshold, ()))
+
     def hits(self, row: RowId) -> int:
         """Return how often a row was selected."""
         return self._hits.get(row, 0)

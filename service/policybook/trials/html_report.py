@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +18,9 @@ from policybook.trials.pairs import Pair
 from policybook.trials.run import Result
 from policybook.trials.session import Session, totals
 from policybook.trials.text import value_text
+
+if TYPE_CHECKING:
+    from policybook.trials.mutation import DecisionScore, Judged
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_PAIRS = 50
@@ -50,6 +55,17 @@ def percent(seen: int, of: int) -> str:
     share = 1000 * seen // of
     share = max(share, 1) if seen else 0
     return f"{share // 10}.{share % 10}%" if share % 10 else f"{share // 10}%"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Survivors:
+    """The mutants of one decision; those that live on with the case that kills them."""
+
+    score: DecisionScore
+    title: str
+    equivalent: int
+    undecided: tuple[Judged, ...]
+    alive: tuple[tuple[tuple[Judged, ...], str], ...]
 
 
 class _Page:
@@ -121,6 +137,26 @@ class _Page:
             return (), 0
         shown = c.pairs.missed[:MAX_PAIRS]
         return shown, max(0, c.pairs.possible - c.pairs.seen - len(shown))
+
+    def mutation(self) -> Sequence[_Survivors]:
+        """Return the decisions whose mutants were judged, each with those that live on and the cases that kill them."""
+        made = self.session.mutation
+        if made is None:
+            return ()
+        # With the solver behind it: there only where it was wanted.
+        from policybook.trials.mutation import Fate  # noqa: PLC0415
+        from policybook.trials.mutation_report import alive, pasteable  # noqa: PLC0415
+
+        return [
+            _Survivors(
+                score=d,
+                title=self.session.books[d.policy].decision_by_name[d.decision].title.get(self.language),
+                equivalent=len(d.of(Fate.EQUIVALENT)),
+                undecided=d.of(Fate.UNDECIDED),
+                alive=tuple((mutants, pasteable(w, self.session.books[d.policy], self.language)) for w, mutants in alive(d)),
+            )
+            for d in made.decisions
+        ]
 
     def text(self, result: Result) -> str:
         """Return what a filter looks through."""

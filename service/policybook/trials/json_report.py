@@ -33,7 +33,17 @@ def _report(session: Session, language: str) -> dict[str, object]:
         "findings": [{**f.as_json(), "place": str(f.span)} for f in session.findings],
         "tables": [{"file": file, "cases": [_case(r, language) for r in results]} for file, results in session.results.items()],
         "coverage": [_coverage(c) for c in session.coverage],
+        **_mutation(session, language),
     }
+
+
+def _mutation(session: Session, language: str) -> dict[str, object]:
+    if session.mutation is None:
+        return {}
+    # The solver is slow to import, and there only where it was wanted.
+    from policybook.trials.mutation_report import mutation_json  # noqa: PLC0415
+
+    return {"mutation": mutation_json(session.mutation, session.books, language)}
 
 
 def _case(result: Result, language: str) -> dict[str, object]:

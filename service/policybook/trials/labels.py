@@ -74,5 +74,13 @@ LABELS: Mapping[str, Text] = {
     "error": Text("refusal", "拒绝"),
     "decided": Text("decided", "已决策"),
     "items": Text("items", "各项"),
+    "mutation": Text("Mutation score", "变异得分"),
+    "mutation_help": Text("small faults put into the tables that some case notices", "在规则表中放入的小错误被用例发现的比例"),
+    "killed": Text("Noticed", "已发现"),
+    "survived": Text("Not noticed", "未发现"),
+    "mutants_undecided": Text("Undecided", "未能判定"),
+    "equivalent": Text("Without effect", "无影响"),
+    "missing_cases": Text("Faults that no case notices, and the case that would", "没有用例发现的错误，以及可发现它的用例"),
+    "partial": Text("partial: the time was over before all were judged", "部分结果：时间用尽，未能全部判定"),
     "nothing_missing": Text("everything was seen", "全部覆盖"),
 }

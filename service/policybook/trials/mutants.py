@@ -60,6 +60,7 @@ class Mutant:
         decision: whose score it counts for: the changed one, or the first that reads the figure in a test
         number: counted from 0 among the mutants of that decision
         row: what is changed; empty when it is a figure
+        part: the key of the changed test, the changed output, the other row, or the figure; empty when the row is dropped
         table: the decision as changed
         figure: the parameter as changed
     """
@@ -69,6 +70,7 @@ class Mutant:
     number: int
     fault: Fault
     row: str
+    part: str
     what: Text
     span: Span
     table: Decision | None = None
@@ -109,16 +111,16 @@ class _Maker:
             if self.decision.hit_policy is HitPolicy.FIRST and at + 1 < len(rows):
                 other = rows[at + 1]
                 what = Text(f"rows `{row.id}` and `{other.id}` exchanged", f"规则 `{row.id}` 与 `{other.id}` 互换次序")
-                yield self.made(Fault.EXCHANGED, row, row.span, what, rows=(*rows[:at], other, row, *rows[at + 2 :]))
+                yield self.made(Fault.EXCHANGED, row, row.span, what, part=other.id, rows=(*rows[:at], other, row, *rows[at + 2 :]))
         default = self.decision.default
         if default is not None:
             yield replace(self.made(Fault.DROPPED, default, default.span, _dropped(default)), table=replace(self.decision, default=None))
             yield from self.outputs(None, default)
 
-    def made(self, fault: Fault, row: Row, span: Span, what: Text, *, rows: tuple[Row, ...] | None = None) -> Mutant:
+    def made(self, fault: Fault, row: Row, span: Span, what: Text, *, part: str = "", rows: tuple[Row, ...] | None = None) -> Mutant:
         table = self.decision if rows is None else replace(self.decision, rows=rows)
         name = self.decision.name
-        return Mutant(policy=self.book.name, decision=name, number=0, fault=fault, row=row.id, what=what, span=span, table=table)
+        return Mutant(policy=self.book.name, decision=name, number=0, fault=fault, row=row.id, part=part, what=what, span=span, table=table)
 
     def with_row(self, at: int | None, row: Row) -> Decision:
         if at is None:
@@ -133,7 +135,7 @@ class _Maker:
         def changed(fault: Fault, test: Test | None, what: Text) -> Mutant:
             new = () if test is None else (replace(cell, test=test, text=text_of_test(test)),)
             table = self.with_row(at, replace(row, cells=(*row.cells[:i], *new, *row.cells[i + 1 :])))
-            return replace(self.made(fault, row, cell.span, what), table=table)
+            return replace(self.made(fault, row, cell.span, what, part=cell.key), table=table)
 
         place = f"row `{row.id}`, `{cell.key}`", f"规则 `{row.id}` 的 `{cell.key}`"
         for test in self.shifted(cell.test, cell):
@@ -184,7 +186,7 @@ class _Maker:
                 f"`{was}` 换成 `{now}`",
             )
             changed = replace(row, outputs=(*row.outputs[:i], replace(entry, formula=new, text=now), *row.outputs[i + 1 :]))
-            yield replace(self.made(Fault.SWAPPED, row, entry.span, what), table=self.with_row(at, changed))
+            yield replace(self.made(Fault.SWAPPED, row, entry.span, what, part=entry.name), table=self.with_row(at, changed))
 
 
 def _said(place: tuple[str, str], en: str, zh: str) -> Text:
@@ -300,6 +302,7 @@ def _figures(book: Book, decision: Decision) -> Iterator[Mutant]:
                     number=0,
                     fault=Fault.SHIFTED,
                     row="",
+                    part=parameter.name,
                     what=_said(place, f"`{was}` shifted to `{now}`", f"`{was}` 移为 `{now}`"),
                     span=dated.span,
                     figure=replace(parameter, values=values),

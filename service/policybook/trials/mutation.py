@@ -17,6 +17,7 @@ from policybook.analyse.inquiry import Asking, Found, Impossible, Undecided
 from policybook.analyse.reading import Asked, Reading
 from policybook.analyse.space import Judge, Space
 from policybook.analyse.symbols import Cond
+from policybook.errors import PolicybookError
 from policybook.model.answer import TraceLevel
 from policybook.model.book import Book, HitPolicy
 from policybook.model.formula import Const
@@ -27,6 +28,8 @@ from policybook.trials.contest import Contest, Differs
 from policybook.trials.joint import Fallen, Joint, Lineup
 from policybook.trials.mutants import Fault, Mutant
 from policybook.trials.mutated import Bench, Told, Visit, told
+from policybook.trials.requests import REVIEW, name_of, stated_case
+from policybook.trials.written import WrittenCase
 
 # Work on one mutant that lives on: boxes split, and boxes for which a request is sought.
 MAX_STEPS = 20_000
@@ -47,10 +50,18 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """A request that a mutant answers otherwise: asked as a case, it kills the mutant."""
+    """A request that a mutant answers otherwise.
 
-    decision: str
+    Args:
+        case: it with what the book answers: such a case kills the mutant
+    """
+
     asking: Asking
+    case: WrittenCase
+
+    @property
+    def decision(self) -> str:
+        return self.case.decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,7 @@ class Judged:
 
     Args:
         number: among the mutants of its decision
+        row, part, what, span: as of the mutant
         killed_by: id of the first case that fails on it
         witness: of one that survived
         why: an undecided one is so
@@ -69,6 +81,7 @@ class Judged:
     number: int
     fault: Fault
     row: str
+    part: str
     what: Text
     span: Span
     fate: Fate
@@ -201,6 +214,10 @@ class Jury:
             policy=self.book.name, decision=decision, mutants=tuple(judged), duplicates=duplicates, failing=tuple(self.failing)
         )
 
+    def kills(self, witness: Witness, judged: Judged) -> bool:
+        """Tell whether a request is answered otherwise by a mutant."""
+        return self._tells_apart(self.bench.mutants(judged.decision)[judged.number], witness)
+
     def _judge(self, mutant: Mutant, witnesses: list[Witness]) -> Judged:
         for number in self._touched(mutant):
             if self.bench.fails(number, mutant)[0]:
@@ -292,10 +309,17 @@ class Jury:
                     continue
                 found = self._difference(mutant, joint, lineup)
                 if isinstance(found, Asking):
-                    return Witness(decision=decision, asking=found)
+                    return self._stated(mutant, decision, found)
                 if isinstance(found, Undecided):
                     undecided = undecided or found
         return undecided or Impossible()
+
+    def _stated(self, mutant: Mutant, name: str, asking: Asking) -> Witness:
+        decision = self.book.decision_by_name[name]
+        made = self.judge.decide(decision, asking, TraceLevel.NONE)
+        rows = [] if isinstance(made, PolicybookError) else [r.id for r in made.selected]
+        case_id = _killer_name(rows[0] if rows else "no-row", mutant)
+        return Witness(asking=asking, case=stated_case(self.book, decision, asking, made, case_id=case_id, note="", review=REVIEW.en))
 
     def _difference(self, mutant: Mutant, joint: Joint, lineup: Lineup) -> Found:
         if joint.is_apart(mutant) or not joint.is_bounded(lineup):
@@ -328,13 +352,20 @@ class Jury:
 
         def accept(asking: Asking) -> bool:
             made = self.judge.decide(decision, asking, TraceLevel.NONE)
-            mine = Told(refused=type(made).__name__) if isinstance(made, Exception) else told(made)
+            mine = Told(refused=type(made).__name__) if isinstance(made, PolicybookError) else told(made)
             return mine != self.bench.decide(mutant, decision.name, asking)[0]
 
         def says_otherwise(reading: Reading, asked: Asked) -> Cond:
             return _outputs_differ(joint, lineup, reading, asked)
 
         return space.find(box, accept, says_otherwise if kind is Differs.OUTPUTS and _is_computed(joint, lineup) else None)
+
+
+def _killer_name(selected: str, mutant: Mutant) -> str:
+    """Name a request by the row that answers it, and by what the fault would make of it."""
+    if mutant.row not in (selected, ""):
+        return name_of(selected, f"not {mutant.row}")
+    return name_of(selected, f"before {mutant.part}" if mutant.fault is Fault.EXCHANGED else mutant.part)
 
 
 def _is_computed(joint: Joint, lineup: Lineup) -> bool:
@@ -376,6 +407,7 @@ def _judged(mutant: Mutant, fate: Fate, *, killed_by: str = "", witness: Witness
         number=mutant.number,
         fault=mutant.fault,
         row=mutant.row,
+        part=mutant.part,
         what=mutant.what,
         span=mutant.span,
         fate=fate,

@@ -7,6 +7,7 @@ counted; where that is not known, it is counted and said to be undecided.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
@@ -93,6 +94,12 @@ class PairCounter:
         self.columns = _columns(decision)
         self._bits = {(column.key, test): (i, 1 << j) for i, column in enumerate(self.columns) for j, test in enumerate(column.tests)}
         self._seen: dict[int, set[tuple[Class, ...]]] = {}
+
+    def afresh(self) -> PairCounter:
+        """Return one of the same columns that has seen nothing yet."""
+        made = copy.copy(self)
+        made._seen = {}  # noqa: SLF001 - of this class
+        return made
 
     @property
     def eras(self) -> tuple[int, ...]:

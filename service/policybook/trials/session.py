@@ -20,6 +20,7 @@ from policybook.trials.run import Result
 
 if TYPE_CHECKING:
     from policybook.cells.grid import Grid
+    from policybook.trials.mutation import Mutation
     from policybook.trials.pairs import Space
 
 
@@ -56,6 +57,7 @@ class Session:
         results: file -> its results
         findings: of books and tables
         at: when they were run
+        mutation: None when it was not asked for
     """
 
     books: Mapping[str, Book]
@@ -63,6 +65,7 @@ class Session:
     coverage: tuple[DecisionCoverage, ...]
     findings: Report
     at: datetime
+    mutation: Mutation | None = None
 
     @property
     def everything(self) -> tuple[Result, ...]:

@@ -185,27 +185,36 @@ def _yaml_lines(table: _Table) -> Iterator[str]:
     yield from _group("given", common, "")
     yield "cases:"
     for case in cases:
-        yield f"  - id: {flow(case.id)}"
-        if table.decision is None or case.decision != table.decision.name:
-            yield f"    decision: {case.decision}"
-        if case.as_of is not None and shared is None:
-            yield f"    as_of: {moment_text(case.as_of, table.book)}"
-        yield from _group("given", {n: v for n, v in table.given(case).items() if n not in common}, "    ")
-        yield from _group("expect", table.outputs(case, case.expect), "    ")
-        if case.expect_items is not None:
-            yield from _listed("expect_items", table.items(case))
-        if case.rows is not None:
-            yield f"    rows: {flow(case.rows)}"
-        if case.not_rows:
-            yield f"    not_rows: {flow(case.not_rows)}"
-        if case.status is not None and case.error is None:
-            yield f"    expect_status: {case.status.value}"
-        if case.error is not None:
-            yield f"    expect_error: {case.error.value}"
-        if case.review is not None:
-            yield f"    review: {flow(case.review or 'true')}"
-        if case.note:
-            yield f"    note: {flow(case.note)}"
+        yield from _case_lines(table, case, common, dated=shared is None)
+
+
+def case_lines(case: WrittenCase, book: Book) -> tuple[str, ...]:
+    """Return a case as it stands below `cases:` of a test table of the whole book, ready to paste."""
+    return tuple(_case_lines(_Table((case,), book, None), case, {}, dated=True))
+
+
+def _case_lines(table: _Table, case: WrittenCase, common: Mapping[str, Part], *, dated: bool) -> Iterator[str]:
+    yield f"  - id: {flow(case.id)}"
+    if table.decision is None or case.decision != table.decision.name:
+        yield f"    decision: {case.decision}"
+    if case.as_of is not None and dated:
+        yield f"    as_of: {moment_text(case.as_of, table.book)}"
+    yield from _group("given", {n: v for n, v in table.given(case).items() if n not in common}, "    ")
+    yield from _group("expect", table.outputs(case, case.expect), "    ")
+    if case.expect_items is not None:
+        yield from _listed("expect_items", table.items(case))
+    if case.rows is not None:
+        yield f"    rows: {flow(case.rows)}"
+    if case.not_rows:
+        yield f"    not_rows: {flow(case.not_rows)}"
+    if case.status is not None and case.error is None:
+        yield f"    expect_status: {case.status.value}"
+    if case.error is not None:
+        yield f"    expect_error: {case.error.value}"
+    if case.review is not None:
+        yield f"    review: {flow(case.review or 'true')}"
+    if case.note:
+        yield f"    note: {flow(case.note)}"
 
 
 def _is_same_moment(a: object, b: object) -> bool:
