@@ -411,7 +411,7 @@ def test_a_text_is_checked_and_not_stored(asker: PolicybookClient) -> None:
 def test_the_examples_of_the_readme_run(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names: dict[str, Any] = {}
     for number, block in enumerate(blocks):
         exec(compile(block.replace("localhost:50151", service), f"README.md block {number}", "exec"), names)  # noqa: S102 - our own

@@ -167,6 +167,7 @@ class SqliteLog:
         with told(settings.path):
             self._kept = {tuple(row) for row in self._connection.execute("SELECT version, calendar, clauses, clauses_lock FROM book")}
             self._append([self._opening()])
+        log.info("decision log %s open; anchor %s", settings.path, self.head)
         self._thread = threading.Thread(target=self._work, name="policybook-log", daemon=True)
         self._thread.start()
 

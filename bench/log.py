@@ -1,0 +1,164 @@
+"""Measure what the decision log adds to a decision: processor time with and without it, in process and through the service.
+
+    python bench/log.py                 about half a minute
+    python bench/log.py --seconds 1     for a look
+
+The ratios are what to compare. Each figure is of all threads of the process: the one that decides and the one that writes. At the end of each
+run the log must hold exactly as many decisions as were answered, and its chain must hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from bench import SERVICE, Load, Server, batch, load, server, shipment_request, simple_requests, unary
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from tables import book_text, facts_of_row
+
+from policybook.audit.chain import Proof
+from policybook.audit.proof import prove_log
+from policybook.audit.reading import SqliteReader
+from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.check.book import check_source
+from policybook.desk import Desk, Request
+from policybook.model.answer import TraceLevel
+from policybook.server.app import new_id
+from policybook.source import Source
+from policybook.store.reload import make_edition
+from policybook.store.versions import Store
+from policybook.v1 import decision_service_pb2 as pb
+from policybook.v1 import trace_pb2
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 3
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def proved(path: Path) -> Proof:
+    """Prove a log; a bench on a broken one measures nothing."""
+    reader = SqliteReader(path)
+    proof = prove_log(reader)
+    reader.close()
+    if not proof.ok:
+        raise SystemExit(f"{path}: {proof.misfit}")
+    return proof
+
+
+def in_process(seconds: float, folder: Path) -> dict[str, tuple[float, float]]:
+    """Return microseconds of processor time a decision, without and with the log."""
+    book, report = check_source(Source("t10.yaml", book_text("t10", 10)))
+    if book is None:
+        raise SystemExit(report.render({}))
+    store = Store()
+    store.publish(make_edition(book, _now()))
+    requests = [Request(decision="t10.price", facts=facts_of_row(row), trace=TraceLevel.NONE) for row in range(10)]
+    path = folder / "process.db"
+    log = SqliteLog(LogSettings(path=path), now=_now)
+    bare, logged = Desk(store, now=_now, new_id=new_id), Desk(store, now=_now, new_id=new_id, log=log)
+    answered = 0
+    best = {"decide": (1e9, 1e9), "decide_many": (1e9, 1e9)}
+    for _ in range(ROUNDS):
+        for what, times in best.items():
+            found = []
+            for desk in (bare, logged):
+                cost, count = _cost(desk, requests, what, seconds / 4, log)
+                answered += count if desk is logged else 0
+                found.append(cost)
+            best[what] = (min(times[0], found[0]), min(times[1], found[1]))
+    log.close()
+    kept = proved(path).decisions
+    if kept != answered:
+        raise SystemExit(f"{answered} answers, {kept} records")
+    return best
+
+
+def _cost(desk: Desk, requests: Sequence[Request], what: str, seconds: float, log: SqliteLog) -> tuple[float, int]:
+    many = list(requests) * 25
+    count, began, end = 0, time.process_time(), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        if what == "decide":
+            for request in requests:
+                desk.decide(request)
+            count += len(requests)
+        else:
+            desk.decide_many(many)
+            count += len(many)
+    # What the writer still owes belongs to these decisions.
+    log.flush().result(60)
+    return (time.process_time() - began) / count * 1e6, count
+
+
+def _with_ids(requests: Sequence[bytes]) -> list[bytes]:
+    """Give requests ids that never come twice; so many as a run can ask."""
+    made = []
+    for n in range(200_000):
+        message = pb.DecideRequest.FromString(requests[n % len(requests)])
+        message.request_id = f"{time.time_ns()}-{n}"
+        made.append(message.SerializeToString())
+    return made
+
+
+def through_the_service(seconds: float, folder: Path) -> dict[str, tuple[Load, Load]]:
+    """Return what calls cost without and with the log, servers side by side."""
+    rules = folder / "rules"
+    rules.mkdir()
+    (rules / "t10.yaml").write_text(book_text("t10", 10))
+    (rules / "credit.yaml").write_bytes((ROOT / "rules" / "credit.yaml").read_bytes())
+    command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0"]
+    simple = simple_requests()
+    plans: dict[str, tuple[Callable[[], object], int]] = {
+        "unary, ten rows": (lambda: unary(f"{SERVICE}/Decide", simple), 8),
+        "unary, credit.shipment": (lambda: unary(f"{SERVICE}/Decide", [shipment_request(trace_pb2.TRACE_LEVEL_NONE)]), 8),
+        "unary, ten rows, request ids": (lambda: unary(f"{SERVICE}/Decide", _with_ids(simple)), 64),
+        "batches of 100": (lambda: batch(simple), 8),
+    }
+    found = {name: (Load(), Load()) for name in plans}
+    path = folder / "service.db"
+    with server("without", command) as bare, server("with", [*command, "--log", str(path)]) as logged:
+        for _ in range(ROUNDS):
+            for name, (caller, callers) in plans.items():
+                for target, total in zip((bare, logged), found[name], strict=True):
+                    asyncio.run(load(target, caller(), callers, seconds / 4, total))  # type: ignore[arg-type]
+        _settled(logged)
+    proved(path)
+    return found
+
+
+def _settled(target: Server) -> None:
+    """Let the service write all; the next thing is a signal that it takes its time for."""
+    with grpc.insecure_channel(target.address) as channel:
+        channel.unary_unary("/policybook.v1.AuditService/ListDecisionRecords")(b"", timeout=30)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each kind of call")
+    seconds = parser.parse_args().seconds
+    table = Table(title="Microseconds of CPU a decision", title_justify="left", box=SIMPLE)
+    for column in ("", "without a log", "with", "added", "times"):
+        table.add_column(column, justify="left" if not column else "right")
+    with tempfile.TemporaryDirectory() as name:
+        rows = [(f"in process, ten rows, {what}", *cost) for what, cost in in_process(seconds, Path(name)).items()]
+        for what, (bare, logged) in through_the_service(seconds, Path(name)).items():
+            rows.append((what, *(one.cpu_s / one.answers * 1e6 for one in (bare, logged))))
+    for what, without, with_log in rows:
+        table.add_row(what, f"{without:.1f}", f"{with_log:.1f}", f"{with_log - without:.1f}", f"{with_log / without:.2f}")
+    Console(highlight=False, width=max(110, Console().width)).print(table)
+
+
+if __name__ == "__main__":
+    main()
