@@ -42,6 +42,8 @@ MAX_REQUEST_ID = 200
 # Editions made of kept texts, to decide again by: each takes some megabytes and up to a second.
 MAX_KEPT = 8
 WAIT_S = 10.0
+# Requests of many that are handed to the log before any is waited for.
+PART = 1_000
 # Fewer requests of one decision than this are sooner decided one by one.
 MIN_TOGETHER = 8
 
@@ -130,9 +132,13 @@ class Desk:
         Requests without a trace gain by it, those with one are decided one by one. Requests that go together and state no moment
         share one reading of the clock.
         """
-        taken = self.take_many(requests)
-        # All of them are written together: none waits before the last is handed to the log.
-        return [one if isinstance(one, PolicybookError) else _or_error(self._given_out, one) for one in taken]
+        answers: list[Answer | PolicybookError] = []
+        # Those of a part are written together: none waits before the last is handed to the log. More at once would fill its queue.
+        size = PART if self.log.is_on else max(1, len(requests))
+        for start in range(0, len(requests), size):
+            taken = self.take_many(requests[start : start + size])
+            answers += [one if isinstance(one, PolicybookError) else _or_error(self._given_out, one) for one in taken]
+        return answers
 
     def decide_columns(
         self, decision: str, columns: Mapping[str, Column], *, as_of: date | datetime | None = None, version: str = ""

@@ -415,6 +415,17 @@ def test_a_full_queue(tmp_path: Path) -> None:
         assert proof_of(kept.path).ok
 
 
+def test_many_at_once_wait_for_the_log_and_do_not_fill_it(tmp_path: Path) -> None:
+    with keeping(tmp_path, queue=2_500) as kept:
+        requests = [Request(decision="book.order", facts={"amount": raw(n % 50)}, trace=TraceLevel.NONE) for n in range(12_000)]
+        answers = kept.desk.decide_many(requests)
+        refused = [a for a in answers if isinstance(a, Exception)]
+        assert not refused, refused[0]
+        assert kept.log.status().waiting <= 2_000
+        assert len(kept.decisions()) == 12_000
+        assert kept.proof().ok
+
+
 def test_what_is_lost_at_the_end_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policybook.audit.sqlite._CLOSE_S", 0.3)
     with keeping(tmp_path, when_full=WhenFull.COUNT) as kept:

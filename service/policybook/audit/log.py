@@ -117,6 +117,11 @@ class Log(Protocol):
     is_on: bool
     masks: Masks
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many wait to be written that who hands over many had better wait."""
+        ...
+
     def refuse(self, decision: str) -> None:
         """Raise LogError if a decision that must be recorded cannot be, since there is no log.
 
@@ -168,6 +173,7 @@ class NoLog:
     """
 
     is_on = False
+    is_behind = False
     masks = Masks()
 
     def __init__(self, *, strict: bool = False) -> None:

@@ -179,7 +179,8 @@ class SqliteLog:
     def put(self, entry: Entry) -> Waiting | None:
         """Take a decision; see `Log.put`."""
         must = entry.decision.must_log
-        full = len(self._queue) + self._writing >= self.settings.queue
+        backlog = len(self._queue) + self._writing
+        full = backlog >= self.settings.queue
         if full or self._failing or self._closing:
             why = self._failing or ("the service is ending" if self._closing else f"{self.settings.queue:,} are waiting to be written")
             if must or self._closing or self.settings.when_full is WhenFull.REFUSE:
@@ -188,7 +189,7 @@ class SqliteLog:
             if full:
                 self._note_gap(1, 0, why)
                 return None
-        waits = must or entry.is_once or len(self._queue) >= _BRAKE
+        waits = must or entry.is_once or backlog >= _BRAKE
         # While nothing can be written, nobody can wait for it: those that are let go without are counted when the queue is full.
         waiting: Waiting | None = Future() if waits and not self._failing else None
         self._queue.append(_Item(entry, waiting, must))
@@ -198,6 +199,11 @@ class SqliteLog:
             self._idle = False
             self._wake.set()
         return waiting
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many wait to be written that who hands over many had better wait."""
+        return len(self._queue) + self._writing >= self.settings.queue // 4
 
     def flush(self) -> Future[None]:
         """Return what is done when all that was taken so far is written."""

@@ -161,6 +161,9 @@ class Services:
                     if size > limits.answer_bytes:
                         raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
                     results.append(result)
+                if late and desk.log.is_behind:
+                    # Else a few large batches would fill its queue, and it would refuse.
+                    await _come_to_rest(late[-1][1].kept, limits.log_wait_s)
                 if time.perf_counter() - turn > limits.turn_s:
                     # Also where an expired deadline or a cancelled call ends the work.
                     await asyncio.sleep(0)
@@ -473,6 +476,16 @@ class Services:
             f"/{AUDITS}/GetLogStatus": self._audit(audit_pb.GetLogStatusRequest, self._records.status),
         }
         return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits)
+
+
+async def _come_to_rest(kept: Future[Record | None], most_s: float) -> None:
+    """Wait until something is recorded, or not; what came of it is asked later."""
+    if not kept.done():
+        waited = asyncio.wrap_future(kept)
+        await asyncio.wait((waited,), timeout=most_s)
+        if waited.done() and not waited.cancelled():
+            # Looked at, so that asyncio does not complain of it.
+            waited.exception()
 
 
 def host_of(peer: str) -> str:
