@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -82,6 +85,23 @@ class Source:
         gutter = f"{span.line:>5} | "
         carets = "^" * max(1, _width(marked))
         return f"{gutter}{_plain(line)}\n{' ' * (len(gutter) - 2)}| {' ' * _width(before)}{carets}"
+
+
+# From this many characters on the parts of a book are so many that looking for cycles among them takes half the time of reading it.
+LARGE = 256 * 1024
+
+
+@contextmanager
+def unhurried(text: str) -> Iterator[None]:
+    """Let no cycles be collected while a large text is read: what is made of it has none, and stays."""
+    if len(text) < LARGE or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _plain(text: str) -> str:

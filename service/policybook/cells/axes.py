@@ -176,7 +176,13 @@ class OrderedAxis:
 
     def encode(self, env: Env) -> int:
         """Return the code of an environment."""
-        return _encode_alone(self, env)
+        total = Fraction(0)
+        for atom, factor in self.form:
+            value = atom.read(env)
+            if value is None:
+                return self.null_code
+            total += factor * value
+        return self.code_of(total)
 
     def words(self, ranges: Ranges, language: str = "en", currency: str = "") -> str:
         """Say a set of codes: `Credit limit from 10000 up to but not including 20000`."""
@@ -418,7 +424,7 @@ class PresenceAxis:
 Axis: TypeAlias = OrderedAxis | DiscreteAxis | TruthAxis | PresenceAxis
 
 
-def _encode_alone(axis: Axis, env: Env) -> int:
+def _encode_alone(axis: DiscreteAxis | TruthAxis | PresenceAxis, env: Env) -> int:
     atoms = axis.atoms
     places = {a.index: i for i, a in enumerate(atoms)}
     return axis.compiled(lambda a: places[a.index])([a.read(env) for a in atoms])

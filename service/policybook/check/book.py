@@ -57,7 +57,7 @@ from policybook.model.clauses import NOTHING_BESIDE, Beside, ClauseIndex
 from policybook.model.formula import Ref, Role
 from policybook.model.kinds import Base, Field, Kind
 from policybook.model.wording import figure_text, placeholders
-from policybook.source import Source, Span
+from policybook.source import Source, Span, unhurried
 from policybook.values import parse_date
 
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
@@ -171,6 +171,11 @@ def check_source(source: Source, beside: Beside = NOTHING_BESIDE) -> tuple[Book 
     Returns:
         the book (None exactly when there are errors) and all findings, in source order
     """
+    with unhurried(source.text):
+        return _check_source(source, beside)
+
+
+def _check_source(source: Source, beside: Beside) -> tuple[Book | None, Report]:
     draft, report = load(source)
     if draft is None:
         return None, report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
@@ -9,9 +10,14 @@ from policybook.feel import nodes as n
 from policybook.feel.parse import FeelError, parse_expression, parse_test
 from policybook.load.draft import Words
 
+# Every name has one.
+_LETTER = re.compile(r"[^\W\d_]")
+
 
 def names_in(words: Words, *, test: bool = False) -> set[tuple[str, ...]]:
     """Return the dotted names in a text; none when it cannot be parsed (that is noted elsewhere)."""
+    if not _LETTER.search(words.text):
+        return set()
     try:
         tree = parse_test(words.text) if test else parse_expression(words.text)
     except FeelError:

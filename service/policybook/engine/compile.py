@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from policybook.cells import codes as c
 from policybook.cells.codes import Ranges
@@ -94,6 +98,7 @@ def chunks(all_alternatives: Sequence[Alternative], ids: Sequence[int]) -> list[
 # Up to this many alternatives all rulesets are asked; beyond, the index picks those that can match.
 MAX_UNINDEXED = 4 * MAX_RULES
 _SAMPLE = 256
+Ids: TypeAlias = npt.NDArray[np.int32]
 
 
 class _Node:
@@ -101,7 +106,7 @@ class _Node:
 
     __slots__ = ("axis", "children", "ids")
 
-    def __init__(self, ids: Sequence[int], axis: int | None) -> None:
+    def __init__(self, ids: Ids, axis: int | None) -> None:
         self.ids = ids
         self.axis = axis
         self.children: dict[int, _Node] = {}
@@ -119,18 +124,20 @@ class Index:
 
     def __init__(self, grid: Grid, all_alternatives: Sequence[Alternative]) -> None:
         self._sizes = [a.size for a in grid.axes]
-        self._ranges: list[list[Ranges | None]] = [[None] * len(all_alternatives) for _ in grid.axes]
-        # From the first to the last code that an alternative allows on an axis.
-        self._firsts = [[0] * len(all_alternatives) for _ in grid.axes]
-        self._lasts = [[size] * len(all_alternatives) for size in self._sizes]
+        self._alternatives = all_alternatives
+        count = len(all_alternatives)
+        # From the first to the last code that an alternative allows on an axis, and where not all between are allowed.
+        self._firsts = [np.zeros(count, dtype=np.int32) for _ in grid.axes]
+        self._lasts = [np.full(count, size, dtype=np.int32) for size in self._sizes]
+        self._holes: list[dict[int, Ranges]] = [{} for _ in grid.axes]
         for i, alternative in enumerate(all_alternatives):
             for axis, ranges in alternative.term:
-                self._ranges[axis][i] = ranges
                 self._firsts[axis][i] = ranges[0][0]
                 self._lasts[axis][i] = ranges[-1][1]
+                if len(ranges) > 1:
+                    self._holes[axis][i] = ranges
         self._entries = 0
-        self._everything = tuple(range(len(all_alternatives)))
-        self._root = self._node(self._everything, frozenset())
+        self._root = self._node(np.arange(count, dtype=np.int32), frozenset())
 
     def candidates(self, cell: Cell) -> Sequence[int]:
         """Return the alternatives that can match a cell, ascending."""
@@ -148,26 +155,30 @@ class Index:
                 child = self._node(self._allowing(node.ids, axis, code), used)
                 node.children[code] = child
             node = child
-        return node.ids
+        found: list[int] = node.ids.tolist()
+        return found
 
-    def _allowing(self, ids: Sequence[int], axis: int, code: int) -> tuple[int, ...]:
-        of, firsts, lasts = self._ranges[axis], self._firsts[axis], self._lasts[axis]
-        near = [i for i in ids if firsts[i] <= code <= lasts[i]]
-        return tuple([i for i in near if (ranges := of[i]) is None or len(ranges) == 1 or c.contains(ranges, code)])
+    def _allowing(self, ids: Ids, axis: int, code: int) -> Ids:
+        near = ids[(self._firsts[axis][ids] <= code) & (code <= self._lasts[axis][ids])]
+        holes = self._holes[axis]
+        if not holes:
+            return near
+        return np.array([i for i in near.tolist() if i not in holes or c.contains(holes[i], code)], dtype=np.int32)
 
-    def _node(self, ids: Sequence[int], used: frozenset[int]) -> _Node:
+    def _node(self, ids: Ids, used: frozenset[int]) -> _Node:
         self._entries += len(ids) + 8
         return _Node(ids, self._best_axis(ids, used) if len(ids) > MAX_RULES else None)
 
-    def _best_axis(self, ids: Sequence[int], used: frozenset[int]) -> int | None:
+    def _best_axis(self, ids: Ids, used: frozenset[int]) -> int | None:
         """Choose the axis on which one code leaves the fewest alternatives, all codes being as likely."""
-        sample = ids if len(ids) <= _SAMPLE else [ids[k * len(ids) // _SAMPLE] for k in range(_SAMPLE)]
+        sample = ids.tolist() if len(ids) <= _SAMPLE else [int(ids[k * len(ids) // _SAMPLE]) for k in range(_SAMPLE)]
+        terms = [dict(self._alternatives[i].term) for i in sample]
         best, share = None, 1.0
-        for axis, of in enumerate(self._ranges):
+        for axis, size in enumerate(self._sizes):
             if axis in used:
                 continue
             # A share only ranks axes: no decision rests on it.
-            left = sum(1.0 if (r := of[i]) is None else c.count(r) / self._sizes[axis] for i in sample) / len(sample)
+            left = sum(1.0 if (r := term.get(axis)) is None else c.count(r) / size for term in terms) / len(sample)
             if left < share:
                 best, share = axis, left
         return best

@@ -7,8 +7,10 @@ which reads the tests as written. What is too much for a large table is sampled 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from policybook.cells.axes import Axis
 from policybook.cells.codes import Ranges
@@ -123,8 +125,9 @@ def _codes_beside(axis: Axis, ranges: Ranges) -> list[int]:
 
 
 def _by_codes(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
+    rows_passed = _rows_passed(grid)
     if not grid.axes:
-        _compare_cell(program, grid, tally, ())
+        _compare_cell(program, grid, tally, (), rows_passed(()))
         return
     total = _boundaries(grid)
     rows = _spread(len(grid.rows), max(1, most * len(grid.rows) // total))
@@ -140,11 +143,29 @@ def _by_codes(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
                     cell = (*base[:a], code, *base[a + 1 :])
                     if cell not in seen:
                         seen.add(cell)
-                        _compare_cell(program, grid, tally, cell)
+                        _compare_cell(program, grid, tally, cell, rows_passed(cell))
 
 
-def _compare_cell(program: Program, grid: Grid, tally: _Tally, cell: Cell) -> None:
-    matched, wanted = program.match(grid.decision.name, grid.era, cell), grid.rows_passed(cell)
+def _rows_passed(grid: Grid) -> Callable[[Cell], tuple[int, ...]]:
+    """Return what tells the rows that match a cell by their codes: row by row, of a large table all rows at once."""
+    if len(grid.rows) <= LARGE:
+        return grid.rows_passed
+    flat = [(row, dict(term)) for row, made in enumerate(grid.terms) for term in made]
+    rows = np.array([row for row, _ in flat], dtype=np.int32)
+    firsts = np.array([[t[a][0][0] if a in t else 0 for a in range(len(grid.axes))] for _, t in flat], dtype=np.int32)
+    lasts = np.array([[t[a][-1][1] if a in t else axis.size for a, axis in enumerate(grid.axes)] for _, t in flat], dtype=np.int32)
+
+    def passed(cell: Cell) -> tuple[int, ...]:
+        codes = np.array(cell, dtype=np.int32)
+        near = rows[((firsts <= codes) & (codes <= lasts)).all(axis=1)] if len(rows) else rows
+        # Between its first and its last code a set may have holes.
+        return tuple([row for row in dict.fromkeys(near.tolist()) if grid.row_passed(row, cell)])
+
+    return passed
+
+
+def _compare_cell(program: Program, grid: Grid, tally: _Tally, cell: Cell, wanted: tuple[int, ...]) -> None:
+    matched = program.match(grid.decision.name, grid.era, cell)
     tally.cells += 1
     if matched != wanted:
         row = next(iter(sorted(set(matched) ^ set(wanted))), None)
@@ -156,6 +177,9 @@ def _compare_cell(program: Program, grid: Grid, tally: _Tally, cell: Cell) -> No
 def _by_values(program: Program, grid: Grid, tally: _Tally, most: int) -> None:
     base = ordinary_facts(grid)
     seen = {_frozen(base)}
+    if rows_in_force(grid.decision, grid.book.era_day(grid.era)) != grid.rows:
+        tally.findings.append(_finding(grid, None, f"`{grid.decision.name}` has other rows in force than its grid"))
+        return
     _compare_facts(program, grid, tally, base, 0)
     if not grid.axes:
         return
@@ -199,10 +223,7 @@ def _reached(grid: Grid, axis: int, code: int, at: Mapping[str, Value]) -> Facts
 def _compare_facts(program: Program, grid: Grid, tally: _Tally, facts: Facts, focus: int) -> None:
     name = grid.decision.name
     day = grid.book.era_day(grid.era)
-    rows = rows_in_force(grid.decision, day)
-    if rows != grid.rows:
-        tally.findings.append(_finding(grid, None, f"`{name}` has other rows in force than its grid"))
-        return
+    rows = grid.rows
     try:
         matched = frozenset(program.match(name, grid.era, grid.cell(facts)))
         fault = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -171,6 +172,9 @@ _PARSER = Lark(
 _BUILDER = _Builder()
 
 
+_PLAIN_NUMBER = re.compile(r"(\d{1,15})(%?)\Z", re.ASCII)
+
+
 def _check_depth(text: str) -> None:
     depth = worst = 0
     for i, c in enumerate(text):
@@ -187,6 +191,11 @@ def _check_depth(text: str) -> None:
 
 
 def _parse(text: str, start: str) -> Any:
+    plain = _PLAIN_NUMBER.match(text) if start == "expression" else None
+    if plain:
+        # What most cells of `then` hold; the grammar says the same at twenty times the cost.
+        whole = parse_number(plain.group(1))
+        return n.Number(whole / 100 if plain.group(2) else whole, bool(plain.group(2)), start=0, end=len(text))
     if len(text) > MAX_LENGTH:
         raise FeelError(f"an expression may have at most {MAX_LENGTH:,} characters", 0, 1)
     _check_depth(text)

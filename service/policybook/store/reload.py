@@ -21,7 +21,7 @@ from policybook.load.clauses import CLAUSE_FILE, LOCK_FILE
 from policybook.model.book import Book
 from policybook.model.calendar import Calendar
 from policybook.model.clauses import NOTHING_BESIDE, Beside
-from policybook.source import Source, Span
+from policybook.source import Source, Span, unhurried
 from policybook.store.versions import Edition, Store
 
 log = logging.getLogger("policybook.reload")
@@ -40,8 +40,9 @@ def make_edition(book: Book, now: datetime, *, proved: bool = True, texts: tuple
         BookError: a table cannot be compiled, or an invariant is refuted
         EngineError: engine and reference differ
     """
-    program = Program.of(book)
-    report = program.check()
+    with unhurried(book.source.text):
+        program = Program.of(book)
+        report = program.check()
     if not report.ok:
         raise BookError(report, book.name)
     checked = self_check(book, program)
