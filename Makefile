@@ -64,6 +64,8 @@ cov: setup ## Run all tests and say which lines and branches none of them reache
 
 .PHONY: bench
 bench: setup ## Measure decisions a second, CPU time beside a bare echo server, start-up, memory, analysis (about four minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]' || \
+	  echo 'bench: what it measures beside cannot be installed here; the rest is measured'
 	@$(BIN)/python bench/bench.py $(ARGS)
 	@$(BIN)/python bench/analysis.py $(filter --quick,$(ARGS))
 

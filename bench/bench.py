@@ -32,6 +32,7 @@ from pathlib import Path
 
 import grpc
 import headroom
+from peers import measure_peers
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -425,6 +426,7 @@ def main() -> None:
     figures = Figures()
     began = time.perf_counter()
     measure_in_process(2.0 * scale, figures)
+    measure_peers(console, 2.0 * scale, figures.note)
     measure_books(20.0 * scale, figures)
     headroom.measure(console, figures.note)
     measure_server(2.0 * scale, figures)

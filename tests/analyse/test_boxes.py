@@ -74,3 +74,10 @@ def test_overlaps_are_the_pairs_with_cells_in_common(made: tuple[Piece, ...]) ->
 def test_what_a_budget_does_not_reach_is_left(made: tuple[Piece, ...], steps: int) -> None:
     found = partition([whole(SIZES)], made, lambda live: 1 if all(covered for _, covered in live) else None, Budget(steps=steps))
     assert set().union(*(cells(x.box) for x in found.leaves), *map(cells, found.left)) == EVERYTHING
+
+
+def test_to_look_through_many_pieces_is_work_too() -> None:
+    made = [Piece(i, (((i, i),),)) for i in range(1_000)]
+    whole = (((0, 999),),)
+    found = partition([whole], made, lambda live: "" if not live else None, Budget(steps=10))
+    assert (found.leaves, found.left) == ([], [whole])

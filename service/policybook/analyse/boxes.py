@@ -154,6 +154,9 @@ class Partition(Generic[V]):
         return not self.left
 
 
+# So many pieces are looked through at the cost of one step.
+_MANY = 64
+
 # Given the pieces that meet a box, in order, with whether each covers it: the answer, or None to split further.
 Settle: TypeAlias = Callable[[Sequence[tuple[Piece, bool]]], V | None]
 
@@ -167,6 +170,11 @@ def partition(start: Iterable[Box], made: Sequence[Piece], settle: Settle[V], bu
         settle: must answer when every piece that is left covers the box
     """
     out: Partition[V] = Partition([], [])
+    start = tuple(start)
+    # To look through many pieces is work too: a table of 100,000 rows must not be gone through once for each of them.
+    if len(made) > _MANY and not budget.spend(len(start) * len(made) // _MANY):
+        out.left.extend(start)
+        return out
     pending = [(box, [(p, p.covers(box)) for p in made if p.meets(box)]) for box in start]
     pending.reverse()
     while pending:

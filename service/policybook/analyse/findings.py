@@ -282,6 +282,9 @@ class _Table:
             if not boxes:
                 yield self._never(i, f"row `{row.id}` can never match: {self._outside(i)}"), i
                 continue
+            if self.is_partial:
+                # What is plain is still told of the other rows.
+                continue
             if self.decision.hit_policy is HitPolicy.FIRST and self.answers(i):
                 # It answers some request, hence matches one.
                 continue
