@@ -3,7 +3,8 @@
     python bench/analysis.py [--quick]
 
 The tables are made as in the published work on decision tables (a space cut into as many boxes as there are rows, some rows then
-widened so that they overlap and some taken out so that gaps are left); figures are seconds of processor time of one core.
+widened so that they overlap and some taken out so that gaps are left); figures are seconds of processor time of one core,
+but for the mutants of the project's books: seconds of the clock.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +31,11 @@ from policybook.diagnostics import Code
 from policybook.model.book import Book
 from policybook.source import Source
 from policybook.store.reload import read_books
+from policybook.trials.case import Case
+from policybook.trials.crew import Job, run
+from policybook.trials.mutation import Fate
+from policybook.trials.read import case_files
+from policybook.trials.session import read_tables
 
 ROWS = (500, 1_000, 1_500)
 COLUMNS = (3, 5, 7)
@@ -160,6 +167,23 @@ def two_versions(console: Console, *, quick: bool) -> None:
     console.print(table)
 
 
+def mutants_of_all_books(console: Console) -> None:
+    """Show the mutation run over the project's books: seconds of the clock, on two processes as `policybook test --mutation` uses."""
+    loaded = read_books([RULES])
+    books = {b.name: b for b in loaded.books}
+    cases: dict[str, list[Case]] = {}
+    for case in (c for of_file in read_tables(case_files([RULES]), books).cases.values() for c in of_file):
+        cases.setdefault(case.policy, []).append(case)
+    names = [(b.name, d.name) for b in loaded.books for d in b.decisions]
+    start = time.perf_counter()
+    made = run(Job(books=books, cases=cases, decisions=names, clock=datetime.now(UTC)), 2)
+    took = time.perf_counter() - start
+    table = Table("books", "cases", "mutants", "killed", "alive", "undecided", "equivalent", "seconds", title="Mutation, two processes")
+    counts = [len(made.of(f)) for f in (Fate.KILLED, Fate.SURVIVED, Fate.UNDECIDED, Fate.EQUIVALENT)]
+    table.add_row(str(len(books)), str(sum(map(len, cases.values()))), str(sum(counts)), *map(str, counts), f"{took:.1f}")
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the largest tables only")
@@ -168,6 +192,7 @@ def main() -> None:
     large_tables(console, quick=options.quick)
     own_books(console)
     two_versions(console, quick=options.quick)
+    mutants_of_all_books(console)
 
 
 if __name__ == "__main__":

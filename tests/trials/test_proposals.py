@@ -138,7 +138,7 @@ def test_only_what_no_case_shows() -> None:
     assert missing(book, (*cases_of(book, have), *written(book, made))) == ["`ship`: row `dead`"]
     again = proposed(book, have, Wanted(everything=True))
     # An id that there is already is not taken twice.
-    assert again.cases[0].id == "ship--small--amount-just-below"
+    assert again.cases[0].id == "small--amount-just-below-2"
     nothing = proposed(
         book,
         write_cases(made.cases, book, "", Form.YAML).decode()
@@ -229,7 +229,7 @@ def test_cases_that_kill_what_lives_on() -> None:
     jury = Jury(book, cases_of(book, have), NOON)
     score = jury.score("ship")
     alive = score.of(Fate.SURVIVED)
-    made = killing(jury, [score], {"small"})
+    made = killing(jury, [score], {"small": "ship"})
     assert made.shown == len(alive)
     assert len(made.cases) < len(alive) / 2
     assert made.cases[0].note.startswith("notices row `small`, `amount`: ")

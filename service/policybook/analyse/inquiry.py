@@ -283,6 +283,9 @@ class Inquiry:
         as_of = self.lead.inputs["as_of"]
         if isinstance(as_of, Scalar):
             out.append(as_of.value == s.real(plain.toordinal()))
+        instant = self.lead.inputs.get("now")
+        if isinstance(instant, Scalar):
+            out.append(instant.value == s.whole("now in minutes") * s.real(60_000_000))
         for name in self.needed:
             declared = self.book.input_by_name[name]
             term = self.lead.inputs[name]

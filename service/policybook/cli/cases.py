@@ -108,13 +108,13 @@ def command(
     from policybook.trials.proposals import Proposer, Wanted, killing  # noqa: PLC0415
 
     found: list[Proposals] = []
-    taken = {c.id for c in cases}
+    taken = {c.id: c.decision for c in cases}
     if kill:
         from policybook.trials.mutation import Jury  # noqa: PLC0415
 
         jury = Jury(asked.book, cases, now())
         found.append(killing(jury, [jury.score(d.name) for d in asked.decisions], taken, lang))
-        taken |= {c.id for c in found[0].cases}
+        taken |= {c.id: c.decision for c in found[0].cases}
     if rows or boundaries or pairs or not kill:
         proposer = Proposer(asked.book, cases, asker(open_desk((asked.book,))), lang)
         proposer.taken |= taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policybook.analyse.inquiry import Asking, Undecided
@@ -90,7 +90,7 @@ class Proposer:
         self.language = language
         self.judge = Judge(book)
         self.coverage = Coverage((book,))
-        self.taken = {c.id for c in cases}
+        self.taken = {c.id: c.decision for c in cases}
         self._spaces: Spaces = spaces()
         self._blank = Coverage((book,))
         for case in cases:
@@ -139,10 +139,10 @@ class Proposer:
 
     def _written(self, search: _Search) -> Proposals:
         cases = []
-        taken = set(self.taken)
+        taken = dict(self.taken)
         for found in _needed(search.found):
             case_id = unused(found.serves[0].name, found.decision.name, taken)
-            taken.add(case_id)
+            taken[case_id] = found.decision.name
             note = _note([a.what.get(self.language) for a in found.serves], self.language)
             review = REVIEW.get(self.language)
             cases.append(
@@ -244,14 +244,14 @@ def _needed(found: Sequence[_Found]) -> list[_Found]:
 # ---------------------------------------------------------------- cases that kill
 
 
-def killing(jury: Jury, scores: Sequence[DecisionScore], taken: Iterable[str], language: str = "en") -> Proposals:
+def killing(jury: Jury, scores: Sequence[DecisionScore], taken: Mapping[str, str], language: str = "en") -> Proposals:
     """Propose cases that kill the mutants that live on, as few as will do.
 
     Args:
         scores: of decisions of the jury's book
-        taken: ids of the cases there are
+        taken: id -> decision of the cases there are
     """
-    ids = set(taken)
+    ids = dict(taken)
     cases: list[WrittenCase] = []
     shown = 0
     for score in scores:
@@ -259,7 +259,7 @@ def killing(jury: Jury, scores: Sequence[DecisionScore], taken: Iterable[str], l
         shown += len(alive)
         for witness, killed in _fewest(jury, alive):
             case_id = unused(witness.case.id, witness.decision, ids)
-            ids.add(case_id)
+            ids[case_id] = witness.decision
             note = f"{'发现：' if language == 'zh' else 'notices '}{_note([m.what.get(language) for m in killed], language)}"
             cases.append(replace(witness.case, id=case_id, note=note, review=REVIEW.get(language)))
     undecided = tuple(f"`{s.decision}`: {m.what.get(language)} ({m.why})" for s in scores for m in s.of(Fate.UNDECIDED))

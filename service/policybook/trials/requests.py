@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 
 from policybook.analyse.inquiry import Asking, as_stated
@@ -86,13 +86,17 @@ def name_of(*parts: str) -> str:
     return "--".join(_UNFIT.sub("-", p.lower()).strip("-") for p in parts if p)
 
 
-def unused(wanted: str, decision: str, taken: Collection[str]) -> str:
-    """Return an id that no case has: with the decision before it, or a number behind it, where it is taken."""
+def unused(wanted: str, decision: str, taken: Mapping[str, str]) -> str:
+    """Return an id that no case has: with the decision before it where one of another has it, else with a number behind it.
+
+    Args:
+        taken: id -> decision of the case that has it
+    """
     if wanted not in taken:
         return wanted
-    longer = f"{name_of(decision)}--{wanted}"
-    number = 2
-    made = longer
+    if taken[wanted] != decision:
+        wanted = f"{name_of(decision)}--{wanted}"
+    number, made = 2, wanted
     while made in taken:
-        made, number = f"{longer}-{number}", number + 1
+        made, number = f"{wanted}-{number}", number + 1
     return made
