@@ -43,7 +43,9 @@ def test_an_answer_has_all_its_parts(calls: Calls) -> None:
     assert 0 < got.trace.elapsed.ToNanoseconds() < 10**10
 
 
-@pytest.mark.parametrize(("language", "cap", "hours"), [("en", "CNY an order", "hours"), ("zh", "元/单", "小时"), ("", "CNY an order", "hours")])
+@pytest.mark.parametrize(
+    ("language", "cap", "hours"), [("en", "CNY an order", "hours"), ("zh", "元/单", "小时"), ("", "CNY an order", "hours")]
+)
 def test_units_are_in_the_language_of_the_request(calls: Calls, language: str, cap: str, hours: str) -> None:
     got = calls.decide(order("60", language=language))
     assert [p.unit for p in got.trace.tables[0].parameters] == [cap, ""]
