@@ -57,7 +57,8 @@ def desk_of(rows: int) -> Desk:
 
 def asked_of(rows: int) -> list[Asked]:
     """Return requests that fall into known cells, in no order."""
-    chosen = [random.Random(1).randrange(rows) for _ in range(TOGETHER)]
+    draw = random.Random(1)
+    chosen = [draw.randrange(rows) for _ in range(TOGETHER)]
     return [
         Asked(
             row,
