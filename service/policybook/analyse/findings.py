@@ -331,6 +331,9 @@ class _Table:
         """Find rows that match and never answer, since rows before them always do."""
         if self.decision.hit_policy is HitPolicy.FIRST:
             for i in range(1, len(self.grid.rows)):
+                if self.is_partial:
+                    # Nothing more can be told of any row.
+                    return
                 if i not in dead:
                     yield from self._shadowed(i, [p for p in self.made if p.row < i], self.answers(i))
         elif self.decision.hit_policy is HitPolicy.PRIORITY:
