@@ -261,19 +261,6 @@ def merged(boxes: Sequence[Box]) -> list[Box]:
     return out
 
 
-def grown(box: Box, room: Sequence[Box]) -> Box:
-    """Widen a box axis by axis as far as it stays within boxes that may overlap it: what a person would call the whole gap."""
-    out = box
-    for axis in range(len(box)):
-        wider: list[tuple[int, int]] = []
-        for other in room:
-            if all(c.is_subset(out[i], other[i]) for i in range(len(box)) if i != axis):
-                wider.extend(other[axis])
-        # The box itself may lie across several of the others.
-        out = (*out[:axis], c.normal((*out[axis], *wider)), *out[axis + 1 :])
-    return out
-
-
 def overlaps(made: Sequence[Piece], sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of pieces, first before second, that have cells in common.
 

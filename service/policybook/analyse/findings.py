@@ -588,7 +588,7 @@ class _Table:
                 # They may agree wherever both match.
                 return self.undecided(f"rows `{a.id}` and `{b.id}` can both match and disagree: {region}", found.why, (first, second))
             return self.undecided(f"rows `{a.id}` and `{b.id}` can both match: {region}", found.why, (first, second))
-        shared = self._point_shared(box, first, second)
+        shared = self._point_shared(box)
         edge = f"; both include {shared}" if shared else ""
         what = "both match" if policy == HitPolicy.UNIQUE.value else "both match and disagree"
         return self.finding(
@@ -601,9 +601,8 @@ class _Table:
             help_text="let one end where the other begins" if shared else "narrow one of them, or take another hit policy",
         )
 
-    def _point_shared(self, box: Box, first: int, second: int) -> str:
+    def _point_shared(self, box: Box) -> str:
         """Name the axis on which two rows share no more than the point at which one ends and the other begins."""
-        del first, second
         for axis, ranges, allowed in zip(self.axes, box, self.space.domain, strict=True):
             codes = list(c.each(ranges)) if ranges != allowed and isinstance(axis, OrderedAxis) else []
             if len(codes) == 1 and codes[0] % 2 == 1:
@@ -621,7 +620,7 @@ class _Table:
                 return
             a, b = self.grid.rows[first], self.grid.rows[second]
             region = self.words(box)
-            shared = self._point_shared(box, first, second) if self._meets_only_there(first, second, box) else ""
+            shared = self._point_shared(box) if self._meets_only_there(first, second, box) else ""
             same = "say the same" if self.agree(first, second) else "say different things"
             yield self.finding(
                 Code.BOUNDARY_SHARED if shared else Code.OVERLAP,

@@ -15,7 +15,7 @@ import z3
 
 from policybook.analyse.boxes import Budget
 from policybook.analyse.months import NEAR_DAYS
-from policybook.analyse.reading import Reading
+from policybook.analyse.reading import Reading, era_bounds
 from policybook.analyse.symbols import Cond, Items, Scalar, Solver, Term
 from policybook.cells.linear import number, value_of
 from policybook.model.book import Book
@@ -82,7 +82,6 @@ class Inquiry:
         self.budget = budget
         self.readings = tuple(readings)
         self.needed = tuple(needed)
-        self.asked = 0
         for name in needed:
             self.lead.input(name)
         self.lead.moment("as_of")
@@ -130,7 +129,6 @@ class Inquiry:
         """Tell whether it is proved that a condition cannot hold; unlike `possible` it does not first look where it likely can."""
         if isinstance(condition, bool) and not condition:
             return True
-        self.asked += 1
         self._refresh()
         return self._search(condition, None, nice=False)[0] is False
 
@@ -151,7 +149,6 @@ class Inquiry:
         return Undecided("the solver gave up" if verdict is None else "no request could be made of the solution")
 
     def _ask(self, condition: Cond, accept: Accept | None, *, nice: bool) -> tuple[bool | None, Asking | None]:
-        self.asked += 1
         self._refresh()
         if any(r.calendar.is_used for r in self.readings):
             # Most of what can happen can happen in these years, whose months are known.
@@ -349,7 +346,7 @@ def plain_day(reading: Reading) -> dt.date:
 
 def days_to_try(book: Book, era: int) -> tuple[dt.date, ...]:
     """Return days of an era that are tried before any day is allowed."""
-    first, last = Reading(book, era, Solver(), unrolled=True).era_bounds()
+    first, last = era_bounds(book, era)
     return tuple(dict.fromkeys(min(max(day, first), last) for day in DAYS))
 
 

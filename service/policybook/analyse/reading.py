@@ -311,10 +311,7 @@ class Reading:
 
     def era_bounds(self) -> tuple[dt.date, dt.date]:
         """Return the first and last day of the era."""
-        changes = self.book.change_dates
-        first = changes[self.era - 1] if self.era else _ANY_DAY[0]
-        last = dt.date.fromordinal(changes[self.era].toordinal() - 1) if self.era < len(changes) else _ANY_DAY[1]
-        return max(first, _ANY_DAY[0]), min(last, _ANY_DAY[1])
+        return era_bounds(self.book, self.era)
 
     # Formulas
 
@@ -949,6 +946,14 @@ class Reading:
         if made is None:
             raise ValueError(f"{found} is no {kind.base.value}")
         return made
+
+
+def era_bounds(book: Book, era: int) -> tuple[dt.date, dt.date]:
+    """Return the first and last day of an era that is reasoned about."""
+    changes = book.change_dates
+    first = changes[era - 1] if era else _ANY_DAY[0]
+    last = dt.date.fromordinal(changes[era].toordinal() - 1) if era < len(changes) else _ANY_DAY[1]
+    return max(first, _ANY_DAY[0]), min(last, _ANY_DAY[1])
 
 
 def constant_ranks(decision: Decision, rows: tuple[Row, ...]) -> list[tuple[int, ...]] | None:
