@@ -91,7 +91,7 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    command = [sys.executable, "-m", "policybook", "serve", "books", "--port", "0", "--log-level", "warning"]
+    command = [sys.executable, "-m", "policybook", "serve", "books", "--port", "0", "--log-level", "warning", "--workers", "1"]
     with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         try:
             assert process.stdout

@@ -142,7 +142,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (
         log.open("w", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "policybook.server", str(ROOT / "rules"), str(books), "--port", "0", "--reload-s", "0"],
+            [
+                sys.executable,
+                "-m",
+                "policybook",
+                "serve",
+                str(ROOT / "rules"),
+                str(books),
+                "--port",
+                "0",
+                "--reload-s",
+                "0",
+                "--workers",
+                "1",
+            ],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

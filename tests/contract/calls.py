@@ -21,7 +21,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2 as details_pb
 from google.rpc import status_pb2
 
-from policybook.server.app import Server, Settings
+from policybook.server.app import Server
+from policybook.server.settings import Settings
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import decision_service_pb2_grpc, policy_service_pb2_grpc
 from policybook.v1.values_pb2 import Money, Record, Value, ValueList
@@ -192,7 +193,8 @@ class Process:
         self._log = log.open("wb")
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "service"), "PYTHONUNBUFFERED": "1"}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "policybook.server", *map(str, arguments)],
+            # One process unless a test asks for more: `--workers` again.
+            [sys.executable, "-m", "policybook", "serve", "--workers", "1", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
@@ -237,7 +239,7 @@ class Process:
 
 
 @contextlib.contextmanager
-def in_thread(settings: Settings, *, load: bool = True) -> Iterator[Server]:
+def in_thread(settings: Settings, *, load: bool = True, **rest: Any) -> Iterator[Server]:
     """The server on a loop in a thread: for tests that look inside it or set other limits."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -247,7 +249,7 @@ def in_thread(settings: Settings, *, load: bool = True) -> Iterator[Server]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(30)
 
     async def make() -> Server:
-        made = Server(settings)
+        made = Server(settings, **rest)
         await made.start()
         if load:
             await made.load()

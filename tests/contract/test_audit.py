@@ -20,8 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from audit.keeping import proof_of
 from contract.calls import BOOKS, Calls, Process, in_thread, money, number, order, refusal_of, refused, values, word
 from policybook.audit.reading import SqliteReader
-from policybook.audit.sqlite import LogSettings
-from policybook.server.app import Settings
+from policybook.server.settings import Settings
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import audit_service_pb2_grpc, trace_pb2
 from policybook.v1 import decision_service_pb2 as pb
@@ -586,8 +585,8 @@ def test_a_log_that_cannot_be_kept(
 def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     at = [datetime(2026, 3, 31, 8, tzinfo=UTC)]
-    settings = Settings(books=(BOOKS,), port=0, reload_s=0.0, log=LogSettings(path=path), now=lambda: at[0])
-    with in_thread(settings) as inside, Audits(inside.port) as calls:
+    settings = Settings(books=(BOOKS,), port=0, reload_s=0.0, log=str(path))
+    with in_thread(settings, now=lambda: at[0]) as inside, Audits(inside.port) as calls:
         before = [calls.decide(order(str(n), request_id=f"so-{n}")).decision_id for n in range(3)]
         at[0] -= timedelta(hours=5)
         after = [calls.decide(order(str(n), request_id=f"so-{n}")).decision_id for n in range(3, 6)]

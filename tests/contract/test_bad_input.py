@@ -30,7 +30,7 @@ from contract.calls import (
     values,
     word,
 )
-from policybook.server.app import Settings
+from policybook.server.settings import Settings
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import policy_service_pb2 as policy_pb
 from policybook.v1.values_pb2 import Value

@@ -11,8 +11,8 @@ import pytest
 
 from contract.calls import BOOKS, Calls, flag, in_thread, money, number, refused, values, word
 from policybook.explain import explainer
-from policybook.server.app import Settings
 from policybook.server.limits import Limits
+from policybook.server.settings import Settings
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import explanation_pb2 as explanation_pb
 from policybook.v1 import trace_pb2

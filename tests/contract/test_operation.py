@@ -20,9 +20,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from contract.calls import BOOKS, Calls, Process, in_thread, money, number, order, refusal_of, refused, word
 from policybook.audit.log import NoLog
 from policybook.errors import EngineError, PolicybookError
-from policybook.server.app import PortInUseError, Server, Settings
+from policybook.server.address import PortInUseError
+from policybook.server.app import Server
 from policybook.server.limits import Limits
 from policybook.server.servicer import AUDITS, DECISIONS, POLICIES
+from policybook.server.settings import Settings
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import policy_service_pb2 as policy_pb
@@ -111,7 +113,6 @@ def test_started_twice(server: Process, tmp_path: Path) -> None:
     ("place", "why"),
     [
         ({"host": "192.0.2.1"}, "192.0.2.1:0: cannot assign requested address"),
-        ({"port": 99_999}, "127.0.0.1:99999: a port is a number from 0 to 65535"),
         ({"host": "no.such.host.invalid"}, "no.such.host.invalid:0: "),
     ],
 )
@@ -452,7 +453,7 @@ def test_ids_sort_by_time() -> None:
 
 def test_the_clock_is_an_argument() -> None:
     fixed = datetime(2025, 3, 1, tzinfo=UTC)
-    with in_thread(settings(now=lambda: fixed, new_id=lambda: "the-id")) as inside, Calls(inside.port) as calls:
+    with in_thread(settings(), now=lambda: fixed, new_id=lambda: "the-id") as inside, Calls(inside.port) as calls:
         got = calls.decide(order("150"))
         assert (got.decision_id, got.as_of_date, got.outputs["outcome"]) == ("the-id", "2025-03-01", word("ask"))
         assert got.decide_time.ToDatetime(UTC) == fixed

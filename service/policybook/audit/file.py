@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         with told(path):
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            if _write_ahead(connection) != "wal":
                 raise LogError(f"the decision log {path}: this file system cannot hold it (no shared memory); put it on a local disk")
             # Each commit is on the disk before it returns: what is recorded outlives a loss of power.
             connection.execute("PRAGMA synchronous = FULL")
@@ -102,6 +103,23 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> str:
+    """Change a file to write-ahead logging; return how it is kept now.
+
+    SQLite does not wait for another process that is doing the same, whatever the timeout.
+    """
+    end = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return mode
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

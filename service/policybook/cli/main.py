@@ -28,6 +28,7 @@ COMMANDS = (
     "clauses",
     "book",
     "serve",
+    "config",
     "audit",
     "schema",
     "completion",

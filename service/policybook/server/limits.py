@@ -2,59 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict, Field
 
 from policybook.errors import LimitError, PolicybookError
 
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(BaseModel):
     """The limits of a server. The numbers here are the documented ones.
 
     Facts have limits of their own: 1,000 in a request (`policybook.cells.coerce`), and what the book says of the length of a
     text and of a list.
-
-    Args:
-        unary_bytes: a request other than a batch, and one message of a stream
-        batch_bytes: a batch
-        answer_bytes: one response; passed only by batches at TraceLevel.FULL
-        batch_items: requests in a batch
-        depth: lists and records inside one another in a fact
-        values: elements of lists and fields of records in one request, all together
-        name_characters: a name, version, language or page token
-        book_characters: the text given to Check
-        page_items: policies or decisions on a page
-        concurrent_requests: calls in progress, streams included; those beyond are refused at once
-        concurrent_checks: Check calls in progress or waiting
-        analysis_s: processor time for the analysis of a text given to Check; what it does not reach is said
-        concurrent_explanations: Explain calls in progress or waiting
-        explain_s: how long an explanation may look for what it does not know yet; it says where it had to stop
-        log_wait_s: how long an answer may wait to be recorded, where it must be
-        turn_s: how long a batch works before others get their turn
-        drain_s: how long calls in progress may take to end at shutdown
-        retry_s: when a caller that was turned away may come again
     """
 
-    unary_bytes: int = 4 * MIB
-    batch_bytes: int = 32 * MIB
-    answer_bytes: int = 64 * MIB
-    batch_items: int = 10_000
-    depth: int = 8
-    values: int = 20_000
-    name_characters: int = 200
-    book_characters: int = MIB
-    page_items: int = 1_000
-    concurrent_requests: int = 1_000
-    concurrent_checks: int = 8
-    analysis_s: float = 10.0
-    concurrent_explanations: int = 8
-    explain_s: float = 5.0
-    log_wait_s: float = 5.0
-    turn_s: float = 0.003
-    drain_s: float = 10.0
-    retry_s: float = 1.0
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unary_bytes: int = Field(4 * MIB, ge=1, description="A request other than a batch, and one message of a stream.")
+    batch_bytes: int = Field(32 * MIB, ge=1, description="A batch.")
+    answer_bytes: int = Field(64 * MIB, ge=1, description="One response; passed only by batches at TraceLevel.FULL.")
+    batch_items: int = Field(10_000, ge=1, description="Requests in a batch.")
+    depth: int = Field(8, ge=1, description="Lists and records inside one another in a fact.")
+    values: int = Field(20_000, ge=1, description="Elements of lists and fields of records in one request, all together.")
+    name_characters: int = Field(200, ge=1, description="A name, version, language or page token.")
+    book_characters: int = Field(MIB, ge=1, description="The text given to Check.")
+    page_items: int = Field(1_000, ge=1, description="Policies or decisions on a page.")
+    concurrent_requests: int = Field(1_000, ge=1, description="Calls in progress, streams included; those beyond are refused at once.")
+    concurrent_checks: int = Field(8, ge=1, description="Check calls in progress or waiting.")
+    analysis_s: float = Field(
+        10.0, ge=0, description="Processor time for the analysis of a text given to Check; what it does not reach is said."
+    )
+    concurrent_explanations: int = Field(8, ge=1, description="Explain calls in progress or waiting.")
+    explain_s: float = Field(
+        5.0, ge=0, description="How long an explanation may look for what it does not know yet; it says where it had to stop."
+    )
+    log_wait_s: float = Field(5.0, ge=0, description="How long an answer may wait to be recorded, where it must be.")
+    turn_s: float = Field(0.003, ge=0, description="How long a batch works before others get their turn.")
+    drain_s: float = Field(10.0, ge=0, description="How long calls in progress may take to end at shutdown.")
+    retry_s: float = Field(1.0, ge=0, description="When a caller that was turned away may come again.")
 
     @property
     def transport_bytes(self) -> int:

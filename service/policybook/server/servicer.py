@@ -43,6 +43,7 @@ from policybook.server.limits import (
     TooManyItemsError,
 )
 from policybook.server.records import Records
+from policybook.server.settings import CALLER_KEY
 from policybook.server.status import abortion, status_of
 from policybook.source import Source, Span
 from policybook.store.reload import make_edition
@@ -72,8 +73,10 @@ _ERROR = wire.tag(decision_pb.DecideResult, "error")
 MAX_FINDINGS = 1000
 # Requests of a batch that are decided together: about as many as one turn allows.
 TOGETHER = 128
-CALLER_KEY = "x-policybook-caller"
 MAX_CALLER = 200
+# At the end: no call for so long, or this long at most, before the connections are closed.
+SILENCE_S = 0.05
+MOST_SILENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,10 +544,12 @@ class Routes(grpc.GenericRpcHandler):
             unary = {name: _logged(name, method) for name, method in unary.items()}
             streams = {name: _logged(name, method) for name, method in streams.items()}
         make_unary, make_stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
-        self._routes: dict[str, tuple[Any, Any]] = {
-            **{name: (make_unary(method), make_unary(self._overloaded)) for name, method in unary.items()},
-            **{name: (make_stream(method), make_stream(self._overloaded)) for name, method in streams.items()},
+        self._routes: dict[str, tuple[Any, Any, Any]] = {
+            **{n: (make_unary(method), make_unary(self._overloaded), make_unary(self._ending)) for n, method in unary.items()},
+            **{n: (make_stream(method), make_stream(self._overloaded), make_stream(self._ending)) for n, method in streams.items()},
         }
+        self._is_ending = False
+        self._came_at = 0.0
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -556,6 +561,9 @@ class Routes(grpc.GenericRpcHandler):
         found = self._routes.get(handler_call_details.method)
         if found is None:
             return None
+        if self._is_ending:
+            self._came_at = time.monotonic()
+            return found[2]
         if self.active >= self._limits.concurrent_requests:
             return found[1]
         task = asyncio.current_task()
@@ -565,16 +573,32 @@ class Routes(grpc.GenericRpcHandler):
         task.add_done_callback(self._ended)
         return found[0]
 
-    async def quiet(self) -> None:
-        """Wait until no call is in progress."""
+    async def end(self, most_s: float) -> None:
+        """Refuse calls from now on, and wait until none is in progress, and none has come for a moment.
+
+        A call that comes when grpcio has begun to close is cancelled by it, which no caller takes for a reason to ask again. So callers
+        are first told to go elsewhere.
+
+        Args:
+            most_s: how long calls in progress may take
+        """
+        self._is_ending = True
         self._quiet.clear()
         if self.active:
-            await self._quiet.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), most_s)
+        self._came_at = max(self._came_at, time.monotonic())
+        end = self._came_at + MOST_SILENCE_S
+        while (now := time.monotonic()) < min(end, self._came_at + SILENCE_S):  # noqa: ASYNC110 - what is waited for is that nothing happens
+            await asyncio.sleep(min(end, self._came_at + SILENCE_S) - now)
 
     def _ended(self, _task: asyncio.Task[Any]) -> None:
         self.active -= 1
         if not self.active:
             self._quiet.set()
+
+    async def _ending(self, _request: Any, context: Context) -> NoReturn:
+        await _refuse(context, ShuttingDownError(self._limits.retry_s))
 
     async def _overloaded(self, _request: Any, context: Context) -> NoReturn:
         limits = self._limits

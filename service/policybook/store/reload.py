@@ -22,7 +22,7 @@ from policybook.model.book import Book
 from policybook.model.calendar import Calendar
 from policybook.model.clauses import NOTHING_BESIDE, Beside
 from policybook.source import Source, Span, unhurried
-from policybook.store.versions import Edition, Store
+from policybook.store.versions import Edition, NotPublishedError, Store
 
 log = logging.getLogger("policybook.reload")
 
@@ -40,16 +40,26 @@ def make_edition(book: Book, now: datetime, *, proved: bool = True, texts: tuple
         BookError: a table cannot be compiled, or an invariant is refuted
         EngineError: engine and reference differ
     """
+    edition = compiled(book, now, texts)
+    checked = self_check(book, edition.program)
+    if not checked.report.ok:
+        raise EngineError(f"policy `{book.name}`: {checked.report.errors[0].message}")
+    if proved:
+        _hold_invariants(book, edition.program)
+    return edition
+
+
+def compiled(book: Book, now: datetime, texts: tuple[Source, ...] = ()) -> Edition:
+    """Compile a book that was compared and proved before.
+
+    Raises:
+        BookError: a table cannot be compiled
+    """
     with unhurried(book.source.text):
         program = Program.of(book)
         report = program.check()
     if not report.ok:
         raise BookError(report, book.name)
-    checked = self_check(book, program)
-    if not checked.report.ok:
-        raise EngineError(f"policy `{book.name}`: {checked.report.errors[0].message}")
-    if proved:
-        _hold_invariants(book, program)
     return Edition(book=book, program=program, decider=Decider(book, program), loaded_at=now, texts=texts)
 
 
@@ -159,8 +169,8 @@ def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
     return store_of(read_books(paths), paths, now=now)
 
 
-def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock) -> Store:
-    """Put books that were read from paths into a new store; raises as `open_books` does."""
+def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock, store: Store | None = None) -> Store:
+    """Put books that were read from paths into a store, a new one unless it is given; raises as `open_books` does."""
     report = loaded.report
     if not loaded.books and report.ok:
         where = ", ".join(map(str, paths))
@@ -170,7 +180,7 @@ def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock) -> Store:
         )
     if not report.ok:
         raise BookError(report, "rules")
-    store = Store()
+    store = store or Store()
     store.beside = next(iter(loaded.beside.values()), NOTHING_BESIDE)
     folders = {f.book.name: f.path.parent for f in reversed(loaded.files) if f.book is not None}
     for book in loaded.books:
@@ -258,7 +268,12 @@ class Reloader:
             policy = self._policy_of.pop(path)
             self._done.pop(path, None)
             if policy not in self._policy_of.values():
-                self.store.withdraw(policy)
+                try:
+                    self.store.withdraw(policy)
+                except NotPublishedError as e:
+                    self._policy_of[path] = policy
+                    log.error("policy `%s` not withdrawn yet: %s", policy, e)  # noqa: TRY400 - it says it all
+                    continue
                 log.warning("policy `%s` withdrawn: %s is gone", policy, path.name)
                 events.append(ReloadEvent("withdrawn", path, policy, "", Report(())))
         return tuple(events)
@@ -286,8 +301,14 @@ class Reloader:
         if other is not None:
             log.error("book refused: policy `%s` stands in %s too", edition.name, other.name)
             return ReloadEvent("refused", path, edition.name, "", report)
+        try:
+            self.store.publish(edition)
+        except NotPublishedError as e:
+            # It is looked at again: the book is sound.
+            del self._done[path]
+            log.error("book not taken up, the old version goes on serving: %s: %s", path.name, e)  # noqa: TRY400 - it says it all
+            return ReloadEvent("refused", path, edition.name, edition.version, report)
         self._policy_of[path] = edition.name
-        self.store.publish(edition)
         log.info("policy `%s` version %s in service from %s", edition.name, edition.version[:12], path.name)
         return ReloadEvent("published", path, edition.name, edition.version, report)
 

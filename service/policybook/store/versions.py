@@ -19,6 +19,10 @@ from policybook.source import Source
 MIN_PREFIX = 8
 
 
+class NotPublishedError(Exception):
+    """An edition could not be brought to all who serve it; none of them has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edition:
     """One version of a policy, ready to decide; `texts` are those that lay beside its book, `bulk` decides many requests at once."""
@@ -87,6 +91,10 @@ class Store:
             shelf = self._shelf
             newest = {k: e for k, e in shelf.newest.items() if k != policy}
             self._shelf = _Shelf(MappingProxyType(newest), shelf.by_version)
+
+    def editions(self) -> tuple[Edition, ...]:
+        """Return all that can be pinned, in the order in which they were published."""
+        return tuple(self._shelf.by_version.values())
 
     def policies(self) -> tuple[str, ...]:
         """Return the names of the policies in service, sorted."""

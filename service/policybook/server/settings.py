@@ -1,0 +1,195 @@
+"""How to serve: every setting once, with its kind, its bounds and its sentence of help.
+
+A setting has one name everywhere: `log_keep_days` in a file, `--log-keep-days` on the command line, `POLICYBOOK_LOG_KEEP_DAYS` in the
+environment. A flag wins over the environment, that over the file, that over what stands here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from policybook.audit.log import WhenFull
+from policybook.audit.sqlite import LogSettings
+from policybook.diagnostics import did_you_mean
+from policybook.server.limits import Limits
+
+PREFIX = "POLICYBOOK_"
+FILE_VARIABLE = f"{PREFIX}CONFIG"
+CALLER_KEY = "x-policybook-caller"
+
+# In the environment a list is written with commas.
+Paths = Annotated[tuple[Path, ...], NoDecode]
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(Exception):
+    """Settings that cannot be; each line says which, where it was set, and what is allowed."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
+
+
+class Settings(BaseModel):
+    """How to serve."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    books: Paths = Field((), description="Folders of books, or single books; none: rules/.")
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
+    port: int = Field(50_151, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
+    workers: int = Field(0, ge=0, le=256, description="Processes that share the port; 0: one for each core.")
+    reload_s: float = Field(1.0, ge=0, description="How often to look for edited books; 0 for never.")
+    log: str = Field("", description="Record every decision in this file.")
+    log_full: WhenFull = Field(WhenFull.REFUSE, description="When it cannot be written to: give no answer, or answer and count.")
+    log_queue: int = Field(10_000, ge=1, description="How many decisions may wait to be written, in each process.")
+    log_keep_days: int = Field(0, ge=0, description="Delete older records; 0 for never.")
+    mask: Words = Field((), description="Keep the values of this input out of the log: `tax_id`, `credit.tax_id`.")
+    mask_key: Path | None = Field(None, description="A file with a secret: equal masked values get equal tokens.")
+    caller_key: str = Field(CALLER_KEY, description="The metadata of a call that names the caller.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log, on standard error.")
+    limits: Limits = Field(Limits(), description="What one caller may ask at once.")
+
+    def decision_log(self) -> LogSettings | None:
+        """Return how decisions are recorded; None: they are not.
+
+        Raises:
+            LogError: the key for masks cannot be read or is too short
+        """
+        if not self.log:
+            return None
+        return LogSettings.of(
+            Path(self.log),
+            when_full=self.log_full.value,
+            queue=self.log_queue,
+            masked=self.mask,
+            mask_key=self.mask_key,
+            keep_days=self.log_keep_days,
+        )
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve: as many as asked for, or one for each core that this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Settings, and where each was set.
+
+    Args:
+        origins: name -> `--port`, `POLICYBOOK_PORT`, a file's name; a name that is missing has its default
+        unknown: sentences about variables of ours that are no setting
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    unknown: tuple[str, ...]
+
+
+class _Environment(BaseSettings, Settings):
+    """What finds the settings in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+
+def configure(flags: Mapping[str, Any], *, file: Path | None = None) -> Configured:
+    """Take settings together from flags, the environment and a file.
+
+    Args:
+        flags: those that were given, by name
+        file: None: the one that POLICYBOOK_CONFIG names, if it does
+    Raises:
+        SettingsError: a name is unknown, a value is out of bounds, the file cannot be read
+    """
+    named = os.environ.get(FILE_VARIABLE)
+    file = file or (Path(named) if named else None)
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if file is not None:
+        layers.append((str(file), _file(file)))
+    try:
+        found = EnvSettingsSource(_Environment)()
+    except ValueError as e:
+        raise SettingsError((f"the environment: {e}",)) from None
+    layers += [("", found), ("", dict(flags))]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for number, (where, layer) in enumerate(reversed(layers)):
+        for name, value in layer.items():
+            if name == "limits" and isinstance(value, dict) and name in values:
+                values[name] = {**value, **values[name]}
+                origins[name] += f", {where}"
+            elif name not in values:
+                values[name] = value
+                origins[name] = where or (flag_of(name) if number == 0 else PREFIX + name.upper())
+    try:
+        settings = Settings.model_validate({name: _split(name, value) for name, value in values.items()})
+    except ValidationError as e:
+        raise SettingsError(tuple(_words(error, origins) for error in e.errors())) from None
+    return Configured(settings, origins, _unknown())
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a setting: `--log-keep-days`."""
+    return "PATHS" if name == "books" else "--" + name.replace("_", "-")
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise SettingsError((f"{path}: {(e.strerror or str(e)).lower()}",)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise SettingsError((f"{path}: {' '.join(str(e).split())}",)) from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise SettingsError((f"{path}: settings are written as `name: value`, a line each",))
+    return {str(name): value for name, value in found.items()}
+
+
+def _split(name: str, value: Any) -> Any:
+    """Take apart what stands in one text: `a,b`."""
+    field = Settings.model_fields.get(name)
+    if isinstance(value, str) and field is not None and get_origin(field.annotation) is tuple:
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _words(error: Any, origins: Mapping[str, str]) -> str:
+    place = [str(part) for part in error["loc"]]
+    name = ".".join(place)
+    origin = origins.get(place[0], "")
+    if error["type"] == "extra_forbidden":
+        known = Limits.model_fields if place[0] == "limits" else Settings.model_fields
+        return f"{origin}: no setting `{name}`; {did_you_mean(place[-1], list(known))}"
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    # A secret may have gone to the wrong place; only short plain values are repeated.
+    given = error["input"]
+    shown = f"`{given}`: " if isinstance(given, str | int | float) and re.fullmatch(r"[\w.+-]{1,40}", str(given)) else ""
+    help_text = ""
+    if str(given).startswith("tcp://"):
+        help_text = "; Kubernetes sets this for a Service of that name: set enableServiceLinks: false"
+    return f"{name} ({origin}): {shown}{message}{help_text}"
+
+
+def _unknown() -> tuple[str, ...]:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_VARIABLES
+    return tuple(
+        f"{name} is no setting; {did_you_mean(name, sorted(known))}"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}LIMITS__")
+    )
+
+
+# Variables of the command line that are no settings of the service.
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, f"{PREFIX}DEBUG"})
