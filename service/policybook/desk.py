@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from policybook.audit.canonical import facts_json, items_json, outputs_json
@@ -61,6 +61,7 @@ class Request:
         as_of: a day, an instant (aware), or None for now
         version: a pinned version of the policy; empty: the newest
         caller: who asks; a request id is the caller's own
+        challenger: a version that is to decide beside; its answer is compared, not given out
     """
 
     decision: str
@@ -71,6 +72,7 @@ class Request:
     trace: TraceLevel = TraceLevel.MATCHED
     caller: str = ""
     purpose: Purpose = Purpose.DECISION
+    challenger: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,42 @@ class Reevaluation:
     differences: Mapping[str, tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the decisions of one policy compare with those of a challenger, since the start.
+
+    Args:
+        version: of the challenger
+        compared: how many were decided by both
+        different: how many of them came to another outcome, other outputs or other items, or were refused by the challenger
+        refused: how many of them the challenger refused
+        skipped: how many were not compared or not recorded, because too much was waiting
+    """
+
+    policy: str
+    version: str
+    compared: int = 0
+    different: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+
+class Beside(Protocol):
+    """What sees each decision that is given out: other versions, which decide it too."""
+
+    def check(self, policy: str, version: str) -> None:
+        """Raise UnknownNameError unless a version can decide beside."""
+        ...
+
+    def offer(self, request: Request, answer: Answer, now: datetime) -> None:
+        """Take a decision, and the instant as of which it was decided; without a wait, and without a fault."""
+        ...
+
+    def counts(self) -> Sequence[Counts]:
+        """Return how decisions compare, by policy and version of the challenger."""
+        ...
+
+
 class Desk:
     """Answers requests from the editions of a store.
 
@@ -114,6 +152,7 @@ class Desk:
         self.store = store
         self.now = now
         self.log: Log = log or NoLog()
+        self.beside: Beside | None = None
         self._new_id = new_id
         self._kept: OrderedDict[str, Edition] = OrderedDict()
 
@@ -207,11 +246,19 @@ class Desk:
                 raise made
             return Taken(request, self.recorded(request, earlier), None)
         answer, edition, now = made
-        if not log.is_on:
-            if answer.decision.must_log:
-                log.refuse(f"{answer.policy}.{answer.decision.name}")
-            return Taken(request, answer, None)
-        return Taken(request, answer, log.put(_entry(request, answer, edition, now)))
+        beside = self.beside
+        if request.challenger:
+            if beside is None:
+                raise RequestError("challenger_version", "no version decides beside another here")
+            beside.check(answer.policy, request.challenger)
+        kept = None
+        if log.is_on:
+            kept = log.put(_entry(request, answer, edition, now))
+        elif answer.decision.must_log:
+            log.refuse(f"{answer.policy}.{answer.decision.name}")
+        if beside is not None and request.purpose is Purpose.DECISION:
+            beside.offer(request, answer, now)
+        return Taken(request, answer, kept)
 
     def _given_out(self, taken: Taken) -> Answer:
         if taken.kept is None:
@@ -442,7 +489,7 @@ def _entry(request: Request, answer: Answer, edition: Edition, now: datetime) ->
         answer.as_of,
         now,
         request.trace,
-        answer.outcome,
+        answer.outcome.value,
         answer.outputs,
         answer.items,
         answer.selected,

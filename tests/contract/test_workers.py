@@ -19,13 +19,14 @@ import pytest
 
 from audit.keeping import proof_of
 from contract.calls import BOOKS, Calls, Process, order, refusal_of
-from contract.test_audit import STRICT, recorded, strict
+from contract.test_audit import STRICT, Audits, recorded, strict
 from contract.test_operation import wait_for
 from policybook.check.book import read_book
 from policybook.model.clauses import NOTHING_BESIDE
 from policybook.server.line import Abort, Checked, Commit, Done, Line, Prepare, Start, Stop
 from policybook.server.settings import Settings
 from policybook.server.supervisor import Supervisor
+from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
 
 Starter = Callable[..., Process]
@@ -366,6 +367,53 @@ def _now() -> Any:
     from policybook.server.app import utc_now
 
     return utc_now()
+
+
+def test_challengers_decide_beside_on_all_workers(start: Starter, books: Path, tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    text = (books / "shop.yaml").read_text(encoding="utf-8")
+    (beside / "shop.yaml").write_text(text.replace("value: 1/3", "value: 1/4"), encoding="utf-8")
+    process = start("--challengers", beside, "--reload-s", "0.05")
+    with ExitStack() as stack:
+        channels = [stack.enter_context(Audits(process.port)) for _ in range(20)]
+        answers = [c.decide(order("60")) for c in channels]
+        batch = channels[0].decisions.BatchDecide(pb.BatchDecideRequest(requests=[order("60")] * 30), timeout=30)
+        # Only the version in service answers, and only it is listed.
+        assert {a.outputs["fee"].money.amount for a in answers} == {"20.00"}
+        assert {r.response.outputs["fee"].money.amount for r in batch.results} == {"20.00"}
+
+        def challenges() -> list[audit_pb.DecisionRecord]:
+            return channels[0].all(purpose=audit_pb.PURPOSE_CHALLENGE, decision="shop.order")
+
+        wait_for(lambda: len(challenges()) == 50)
+        assert {c.outputs["fee"].money.amount for c in challenges()} == {"15.00"}
+        given_out = {*ids(answers), *(r.response.decision_id for r in batch.results)}
+        assert {c.challenged_decision_id for c in challenges()} == given_out
+        again = channels[1].audits.ReevaluateDecision(
+            audit_pb.ReevaluateDecisionRequest(decision_id=challenges()[0].decision_id), timeout=30
+        )
+        assert again.same
+        assert again.answer.outputs["fee"].money.amount == "15.00"
+        # Its counts are those of the worker that answers.
+        counts = {(c.compared_count, c.different_count, c.refused_count) for s in channels for c in s.status().challengers}
+        assert sum(compared for compared, _, _ in counts) == 50
+        # An edited challenger challenges on, and can be named; a version that is nowhere cannot.
+        (beside / "shop.yaml").write_text(text.replace("value: 1/3", "value: 1/5"), encoding="utf-8")
+
+        def latest() -> str:
+            calls = channels[0]
+            answer = calls.decide(order("60"))
+            wait_for(lambda: any(c.challenged_decision_id == answer.decision_id for c in challenges()))
+            return next(c for c in challenges() if c.challenged_decision_id == answer.decision_id).outputs["fee"].money.amount
+
+        wait_for(lambda: latest() == "12.00")
+        with pytest.raises(grpc.RpcError) as failed:
+            channels[0].decide(order("60", challenger_version="0123456789abcdef"))
+        assert refusal_of(failed.value).code is grpc.StatusCode.NOT_FOUND
+    assert process.end() == 0
+    assert proof_of(tmp_path / "decisions.db").ok
+    assert "challenger of `shop`" in process.errors()
 
 
 # ---------------------------------------------------------------- the end

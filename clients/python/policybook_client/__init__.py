@@ -77,6 +77,7 @@ from policybook_client.explanation import (
 )
 from policybook_client.records import (
     AnswerDifference,
+    ChallengerStatus,
     DecisionRecord,
     LogStatus,
     Purpose,
@@ -91,6 +92,7 @@ __all__ = [
     "AnswerDifference",
     "AsyncPolicybookClient",
     "CellTrace",
+    "ChallengerStatus",
     "CheckReport",
     "ClientOptions",
     "Completion",

@@ -10,7 +10,15 @@ from policybook_client import _wire
 from policybook_client._convert import facts_to_wire, moment_of, record_of, timestamp_of
 from policybook_client._read import decision_of
 from policybook_client.decision import OutputItem, TraceLevel
-from policybook_client.records import AnswerDifference, DecisionRecord, LogStatus, Purpose, RecordFilter, Reevaluation
+from policybook_client.records import (
+    AnswerDifference,
+    ChallengerStatus,
+    DecisionRecord,
+    LogStatus,
+    Purpose,
+    RecordFilter,
+    Reevaluation,
+)
 from policybook_client.values import Fact
 
 _DECIDED = 1
@@ -54,7 +62,7 @@ def reevaluate_request(decision_id: str, *, trace: TraceLevel, language: str, ma
 
 def record_of_wire(wire: Any) -> DecisionRecord:
     """Read a DecisionRecord."""
-    if wire.outcome not in (_DECIDED, _NO_MATCH):
+    if wire.outcome not in (_DECIDED, _NO_MATCH) and not wire.challenge_refusal:
         raise ValueError(f"outcome {wire.outcome} is neither decided nor no match")
     elapsed = wire.elapsed
     return DecisionRecord(
@@ -63,7 +71,7 @@ def record_of_wire(wire: Any) -> DecisionRecord:
         decided_at=moment_of(wire.decide_time),
         caller=wire.caller,
         request_id=wire.request_id,
-        purpose=Purpose(wire.purpose) if wire.purpose in (1, 2) else Purpose.UNKNOWN,
+        purpose=Purpose(wire.purpose) if wire.purpose in (1, 2, 3) else Purpose.UNKNOWN,
         decision=wire.decision,
         facts=record_of(wire.facts),
         masked_facts={name: wire.masked_facts[name] for name in sorted(wire.masked_facts)},
@@ -83,6 +91,8 @@ def record_of_wire(wire: Any) -> DecisionRecord:
         elapsed=timedelta(seconds=elapsed.seconds, microseconds=elapsed.nanos // 1000),
         record_hash=wire.record_hash,
         previous_hash=wire.previous_hash,
+        challenged_id=wire.challenged_decision_id,
+        challenge_refusal=wire.challenge_refusal,
     )
 
 
@@ -117,4 +127,15 @@ def status_of(wire: Any) -> LogStatus:
         refused=wire.refused_count,
         failure=wire.failure,
         refuses_when_full=wire.refuses_when_full,
+        challengers=tuple(
+            ChallengerStatus(
+                policy=c.policy,
+                version=c.version,
+                compared=c.compared_count,
+                different=c.different_count,
+                refused=c.refused_count,
+                skipped=c.skipped_count,
+            )
+            for c in wire.challengers
+        ),
     )

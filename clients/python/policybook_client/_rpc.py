@@ -345,6 +345,7 @@ def decide_request(asked: DecisionRequest, settings: Settings, path: str = "") -
         policy_version=asked.policy_version,
         trace_level=(asked.trace or settings.trace).value,
         language=settings.language if asked.language is None else asked.language,
+        challenger_version=asked.challenger_version,
     )
     _set_as_of(request, asked.as_of, path)
     return request

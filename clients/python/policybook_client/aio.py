@@ -131,6 +131,7 @@ class AsyncPolicybookClient:
         trace: TraceLevel | None = None,
         language: str | None = None,
         request_id: str = "",
+        challenger_version: str = "",
         timeout: timedelta | None = None,
     ) -> Decision:
         """Ask one decision; see `PolicybookClient.decide`."""
@@ -142,6 +143,7 @@ class AsyncPolicybookClient:
             trace=trace,
             language=language,
             request_id=request_id,
+            challenger_version=challenger_version,
         )
         request = _rpc.decide_request(asked, self._settings)
         return await self._call(_rpc.DECIDE, request, timeout, _read.decision_of)

@@ -151,6 +151,7 @@ class PolicybookClient:
         trace: TraceLevel | None = None,
         language: str | None = None,
         request_id: str = "",
+        challenger_version: str = "",
         timeout: timedelta | None = None,
     ) -> Decision:
         """Ask one decision.
@@ -164,6 +165,7 @@ class PolicybookClient:
             language: `en` or `zh`; None: as the client was set
             request_id: your own id of the request; comes back in the answer. Where the service keeps a decision log,
                 the same request under the same id is one decision
+            challenger_version: a version that is to decide beside; it is compared and recorded, not answered
             timeout: for all attempts together; None: as the client was set
         Raises:
             InvalidFactsError: facts are missing, unknown, of the wrong type or out of bounds; says which, all at once
@@ -184,6 +186,7 @@ class PolicybookClient:
             trace=trace,
             language=language,
             request_id=request_id,
+            challenger_version=challenger_version,
         )
         request = _rpc.decide_request(asked, self._settings)
         return self._call(_rpc.DECIDE, request, timeout, _read.decision_of)

@@ -65,6 +65,7 @@ class DecisionRequest:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     as_of: date | datetime | None = None
     policy_version: str = ""
+    challenger_version: str = ""
     trace: TraceLevel | None = None
     language: str | None = None
     request_id: str = ""

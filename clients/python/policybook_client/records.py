@@ -10,7 +10,15 @@ from datetime import date, datetime, timedelta
 from policybook_client.decision import Decision, OutputItem, TraceLevel
 from policybook_client.values import Value
 
-__all__ = ["AnswerDifference", "DecisionRecord", "LogStatus", "Purpose", "RecordFilter", "Reevaluation"]
+__all__ = [
+    "AnswerDifference",
+    "ChallengerStatus",
+    "DecisionRecord",
+    "LogStatus",
+    "Purpose",
+    "RecordFilter",
+    "Reevaluation",
+]
 
 
 class Purpose(enum.Enum):
@@ -19,6 +27,7 @@ class Purpose(enum.Enum):
     UNKNOWN = 0
     DECISION = 1
     EXPLANATION = 2
+    CHALLENGE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,8 @@ class DecisionRecord:
         row_ids: the selected rows, in the order of the hit policy
         record_hash: SHA-256 of the record
         previous_hash: SHA-256 of the record before
+        challenged_id: of a challenge: the decision that it was compared with
+        challenge_refusal: of a challenge: why the challenger refused the request; empty: it decided
     """
 
     sequence_number: int
@@ -63,6 +74,8 @@ class DecisionRecord:
     elapsed: timedelta
     record_hash: bytes = field(repr=False)
     previous_hash: bytes = field(repr=False)
+    challenged_id: str = ""
+    challenge_refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +90,7 @@ class RecordFilter:
         request_id: the caller's own id of the request
         caller: who asked
         policy_version: the content hash, or its beginning
-        purpose: decisions alone, or explanations alone
+        purpose: decisions alone, explanations alone, or challenges alone
     """
 
     decision: str = ""
@@ -121,6 +134,26 @@ class Reevaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengerStatus:
+    """How the decisions of one policy compare with those of a version that decides beside, since the service started.
+
+    Attributes:
+        version: of the challenger
+        compared: decided by both
+        different: of those: another outcome, other outputs or items, or refused
+        refused: of those: refused by the challenger
+        skipped: not compared or not recorded, because too much was waiting
+    """
+
+    policy: str
+    version: str
+    compared: int
+    different: int
+    refused: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogStatus:
     """How the log does.
 
@@ -133,6 +166,7 @@ class LogStatus:
         refused: since the service started: answers that were not given out since they could not be recorded
         failure: why nothing can be written just now; empty: all is well
         refuses_when_full: whether answers are refused while nothing can be written
+        challengers: how versions that decide beside those in service compare
     """
 
     head_sequence_number: int
@@ -143,3 +177,4 @@ class LogStatus:
     refused: int
     failure: str
     refuses_when_full: bool
+    challengers: tuple[ChallengerStatus, ...] = ()

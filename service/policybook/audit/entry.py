@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from policybook.audit.canonical import facts_of, instant_of
-from policybook.model.answer import Item, Outcome, TraceLevel
+from policybook.model.answer import Item, TraceLevel
 from policybook.model.book import Book, Decision, Row
 from policybook.model.facts import Raw, RawFacts
 from policybook.source import Source
@@ -23,13 +23,19 @@ class Purpose(enum.Enum):
 
     DECISION = "decision"
     EXPLANATION = "explanation"
+    # What a version that is not in service came to beside the answer; never given out, and recorded where it differs.
+    CHALLENGE = "challenge"
+
+
+# The outcome of a challenge that the challenger refused.
+REFUSED = "refused"
 
 
 class Entry(NamedTuple):
     """One decision just taken. It only refers to what is there anyway: the thread that writes turns it into text.
 
     `beside` are the texts beside the book: calendar, clauses and their lock. `as_of_stated` and `version_stated` are what the caller
-    wrote, `as_of` and `now` the day and the instant as of which it was decided.
+    wrote, `as_of` and `now` the day and the instant as of which it was decided. `more` is canonical JSON.
     """
 
     decision_id: str
@@ -46,11 +52,12 @@ class Entry(NamedTuple):
     as_of: date
     now: datetime
     trace: TraceLevel
-    outcome: Outcome
+    outcome: str
     outputs: Mapping[str, Value]
     items: tuple[Item, ...]
     selected: tuple[Row, ...]
     elapsed_ns: int
+    more: str = ""
 
     @property
     def is_once(self) -> bool:
@@ -84,7 +91,7 @@ class Record:
         facts, outputs, items, rows: canonical JSON
         as_of_stated, version_stated: as the caller wrote them; empty: none
         as_of, now: the day and the instant as of which it was decided
-        more: canonical JSON, what a record that is no decision tells
+        more: canonical JSON, what a record that is no decision tells, and a challenge: which decision, and what differs
         previous: hash of the record before
     """
 

@@ -14,7 +14,7 @@ import click
 
 from policybook.audit.canonical import instant_text
 from policybook.audit.chain import Anchor, Proof, anchor_of
-from policybook.audit.entry import Purpose, Record
+from policybook.audit.entry import REFUSED, Purpose, Record
 from policybook.audit.file import open_writer
 from policybook.audit.log import Filter, Place
 from policybook.audit.masking import Masks
@@ -36,6 +36,7 @@ from policybook.values import parse_date, parse_datetime
 
 F = TypeVar("F", bound=Callable[..., Any])
 PAGE = 1_000
+_PURPOSE_WORDS = {Purpose.DECISION.value: "", Purpose.EXPLANATION.value: " (explained)", Purpose.CHALLENGE.value: " (challenge)"}
 
 _log = click.option(
     "--log",
@@ -62,11 +63,15 @@ def _filters(function: F) -> F:
             click.option("--decision", default="", metavar="NAME", help="`credit.shipment`, or `credit` for all of a policy."),
             click.option("--since", metavar="TIME", callback=_instant, help="From this day or instant on."),
             click.option("--until", metavar="TIME", callback=_instant, help="Before this day or instant."),
-            click.option("--outcome", type=click.Choice([o.value for o in Outcome]), help="Decided, or no row matched."),
+            click.option(
+                "--outcome",
+                type=click.Choice([*(o.value for o in Outcome), REFUSED]),
+                help="Decided, no row matched, or refused by a challenger.",
+            ),
             click.option("--request-id", default="", metavar="ID", help="The caller's own id of the request."),
             click.option("--caller", default="", metavar="NAME", help="Who asked."),
             click.option("--version", default="", metavar="HASH", help="The version of the policy, or its beginning."),
-            click.option("--purpose", type=click.Choice([p.value for p in Purpose]), help="Decisions alone, or explanations alone."),
+            click.option("--purpose", type=click.Choice([p.value for p in Purpose]), help="Decisions, explanations or challenges alone."),
         )
     ):
         function = option(function)
@@ -230,7 +235,7 @@ def list_records(*, path: Path, limit: int, oldest_first: bool, form: str, **opt
     lines = [
         (
             f"{r.time[:19]}Z",
-            r.decision + (" (explained)" if r.purpose == Purpose.EXPLANATION.value else ""),
+            r.decision + _PURPOSE_WORDS[r.purpose],
             ", ".join(r.row_ids) if r.outcome == Outcome.DECIDED.value else r.outcome,
             " ".join(filter(None, (r.caller, r.request_id))),
             r.decision_id,

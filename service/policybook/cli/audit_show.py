@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from policybook.audit.entry import Purpose, Record
+from policybook.audit.entry import REFUSED, Purpose, Record
 from policybook.audit.log import ReadLog
 from policybook.audit.masking import Masks
 from policybook.audit.reading import SqliteReader
@@ -54,6 +54,8 @@ def record_json(record: Record) -> dict[str, Any]:
         )
     }
     told |= {name: json.loads(getattr(record, name)) for name in ("facts", "outputs", "items", "rows")}
+    if record.told:
+        told["challenge"] = record.told
     return told | {"previous": record.previous.hex(), "hash": record.hash.hex()}
 
 
@@ -65,7 +67,8 @@ def show_record(
     hidden: tuple[str, ...] = ()
     again: Reevaluation | None = None
     try:
-        again = desk.reevaluate(record.decision_id, trace=TraceLevel(trace), facts=masked)
+        # A challenger that refused would refuse again; there is nothing to show of it.
+        again = None if record.outcome == REFUSED else desk.reevaluate(record.decision_id, trace=TraceLevel(trace), facts=masked)
     except MaskedError as e:
         hidden = e.names
     if as_json:
@@ -99,16 +102,21 @@ def show_record(
     return not again.differences
 
 
+_PURPOSE_WORDS = {Purpose.DECISION.value: "decided", Purpose.EXPLANATION.value: "explained", Purpose.CHALLENGE.value: "challenged"}
+
+
 def _head(record: Record) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    asked = "explained" if record.purpose == Purpose.EXPLANATION.value else "decided"
+    asked = _PURPOSE_WORDS[record.purpose]
+    told = record.told
     lines = [
         ("record", f"{record.seq}  {record.hash.hex()}"),
         ("decision id", record.decision_id),
         (asked, record.time),
         ("as of", f"{record.as_of}  {'as stated' if record.as_of_stated else 'its own time'}"),
+        ("beside", f"decision {told['challenges']}, by version {told['served_version']}" if told else ""),
         ("caller", record.caller),
         ("request id", record.request_id),
         ("version", record.version + ("  pinned by the caller" if record.version_stated else "")),

@@ -99,4 +99,4 @@ def _plain(kind: type, field: FieldInfo) -> click.ParamType[Any]:
         return click.FloatRange(low, high)  # type: ignore[arg-type]  # see above
     if kind is bool:
         return click.BOOL
-    return click.Path(dir_okay=False, path_type=Path) if kind is Path else click.STRING
+    return click.Path(path_type=Path) if kind is Path else click.STRING

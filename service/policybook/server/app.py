@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -16,13 +17,14 @@ from grpc_reflection.v1alpha import reflection
 from policybook.audit.log import Log, NoLog
 from policybook.audit.masking import unknown_names
 from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.challenge import Challengers
 from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
 from policybook.server.address import PortInUseError, address_of, reserve
 from policybook.server.servicer import AUDITS, DECISIONS, POLICIES, Services
 from policybook.server.settings import Settings
-from policybook.store.reload import Loaded, Reloader, read_books, store_of
+from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
 from policybook.store.versions import Store
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -69,6 +71,7 @@ class Server:
         self._log: Log = NoLog(strict=True)
         self._routes = self.services.routes()
         self._health = health.aio.HealthServicer()
+        self._challengers: Challengers | None = None
         self._reloaders: list[Reloader] = []
         self._server: grpc.aio.Server | None = None
 
@@ -121,12 +124,16 @@ class Server:
         if loaded is None:
             loaded = await asyncio.to_thread(read_books, settings.books)
         store = await asyncio.to_thread(store_of, loaded, settings.books, now=self._now)
-        await self.open(store)
-        self._reloaders += await asyncio.to_thread(watch, store, settings, self._now)
+        challengers = Store()
+        if settings.challengers:
+            await asyncio.to_thread(open_books, settings.challengers, now=self._now, store=challengers)
+        await self.open(store, challengers)
+        for own, paths in ((store, settings.books), (challengers, settings.challengers)):
+            self._reloaders += await asyncio.to_thread(watch, own, paths, settings.reload_s, self._now)
         return store.policies()
 
-    async def open(self, store: Store) -> None:
-        """Take calls, and decide them by the books of a store.
+    async def open(self, store: Store, challengers: Store) -> None:
+        """Take calls, and decide them by the books of a store; those of another decide beside.
 
         Raises:
             LogError: the decision log cannot be opened, or masks an input that no book has
@@ -135,7 +142,10 @@ class Server:
         if kept is not None:
             _check_masks(kept, store)
             self._log = await asyncio.to_thread(SqliteLog, kept, now=self._now)
-        self.services.desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log)
+        desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log)
+        self._challengers = Challengers(store, challengers, now=self._now, new_id=self._new_id)
+        self._challengers.watch(desk)
+        self.services.desk = desk
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
@@ -151,6 +161,8 @@ class Server:
         # Watches of health and reflection have no end of their own.
         await server.stop(0.1)
         self.services.close()
+        if self._challengers is not None:
+            await asyncio.to_thread(self._challengers.close)
         await asyncio.to_thread(self._log.close)
 
     async def _set_health(self, status: Any) -> None:
@@ -158,12 +170,11 @@ class Server:
             await self._health.set(service, status)
 
 
-def watch(store: Store, settings: Settings, now: Clock) -> list[Reloader]:
-    """Look for edited books from now on, and publish them into a store."""
-    if settings.reload_s <= 0:
+def watch(store: Store, paths: Sequence[Path], interval_s: float, now: Clock) -> list[Reloader]:
+    """Look for edited books from now on, unless the interval is 0, and publish them into a store."""
+    if interval_s <= 0:
         return []
-    folders = [folder for folder in settings.books if folder.is_dir()]
-    reloaders = [Reloader(store, folder, now=now, interval_s=settings.reload_s) for folder in folders]
+    reloaders = [Reloader(store, folder, now=now, interval_s=interval_s) for folder in paths if folder.is_dir()]
     for reloader in reloaders:
         reloader.start()
     return reloaders

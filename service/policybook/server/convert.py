@@ -119,9 +119,11 @@ def read_request(message: decision_pb.DecideRequest, limits: Limits, caller: str
         version=version,
         trace=level,
         caller=caller,
+        challenger=message.challenger_version,
     )
-    if len(version) > limits.name_characters:
-        raise RequestError("policy_version", "a version is a content hash, or at least its first 8 characters")
+    for field, text in (("policy_version", version), ("challenger_version", request.challenger)):
+        if len(text) > limits.name_characters:
+            raise RequestError(field, "a version is a content hash, or at least its first 8 characters")
     return request, faults
 
 

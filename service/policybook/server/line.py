@@ -43,12 +43,14 @@ class Prepare:
         books: in the order in which they were published
         withdrawn: policies that are no longer in service
         beside: what lies beside the books now
+        challenge: whether they decide beside those in service, and are never answered
     """
 
     number: int
     books: tuple[Checked, ...]
     withdrawn: tuple[str, ...]
     beside: Beside
+    challenge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

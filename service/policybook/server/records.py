@@ -31,7 +31,11 @@ _OUTCOMES: dict[str, decision_pb.Outcome] = {
     Outcome.DECIDED.value: decision_pb.OUTCOME_DECIDED,
     Outcome.NO_MATCH.value: decision_pb.OUTCOME_NO_MATCH,
 }
-_PURPOSES = {Purpose.DECISION.value: pb.PURPOSE_DECISION, Purpose.EXPLANATION.value: pb.PURPOSE_EXPLANATION}
+_PURPOSES = {
+    Purpose.DECISION.value: pb.PURPOSE_DECISION,
+    Purpose.EXPLANATION.value: pb.PURPOSE_EXPLANATION,
+    Purpose.CHALLENGE.value: pb.PURPOSE_CHALLENGE,
+}
 _LEVELS = {
     TraceLevel.NONE.value: trace_pb.TRACE_LEVEL_NONE,
     TraceLevel.MATCHED.value: trace_pb.TRACE_LEVEL_MATCHED,
@@ -103,6 +107,19 @@ class Records:
             refused_count=status.refused,
             failure=status.failing,
             refuses_when_full=status.when_full is WhenFull.REFUSE,
+            challengers=[
+                pb.ChallengerStatus(
+                    policy=c.policy,
+                    version=c.version,
+                    compared_count=c.compared,
+                    different_count=c.different,
+                    refused_count=c.refused,
+                    skipped_count=c.skipped,
+                )
+                for c in desk.beside.counts()
+            ]
+            if desk.beside
+            else (),
         )
 
     def _id(self, decision_id: str) -> str:
@@ -153,7 +170,10 @@ def _instant(field: str, stamp: Timestamp) -> str:
 def message_of(record: Record) -> pb.DecisionRecord:
     """Write a record as a message."""
     facts, masked = record.stated
+    told = record.told
     return pb.DecisionRecord(
+        challenged_decision_id=told.get("challenges", ""),
+        challenge_refusal=told.get("differs", {}).get("refused", ""),
         sequence_number=record.seq,
         decision_id=record.decision_id,
         decide_time=convert.stamp_of(record.decided_at),
@@ -169,7 +189,7 @@ def message_of(record: Record) -> pb.DecisionRecord:
         as_of_time=convert.stamp_of(record.as_of_instant),
         stated_as_of=record.as_of_stated,
         trace_level=_LEVELS[record.trace],
-        outcome=_OUTCOMES[record.outcome],
+        outcome=_OUTCOMES.get(record.outcome, decision_pb.OUTCOME_UNSPECIFIED),
         outputs=_outputs(json.loads(record.outputs)),
         items=[
             decision_pb.OutputItem(row_id=i["row_id"], item_number=i["item_number"], outputs=_outputs(i["outputs"]))

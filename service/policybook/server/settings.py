@@ -45,6 +45,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     books: Paths = Field((), description="Folders of books, or single books; none: rules/.")
+    challengers: Paths = Field((), description="Books, or folders of books, that decide beside those of their names; never answered.")
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(50_151, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
     workers: int = Field(0, ge=0, le=256, description="Processes that share the port; 0: one for each core.")

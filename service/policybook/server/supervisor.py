@@ -24,13 +24,14 @@ from policybook.server.app import Clock, utc_now, watch
 from policybook.server.line import Abort, Checked, Commit, Done, Line, Message, Prepare, Start, Stop
 from policybook.server.process import FAULT, SUCCESS, at_rest, say, say_listening, say_why, told_to_end
 from policybook.server.settings import Settings
-from policybook.store.reload import Loaded, Reloader, read_books, store_of
+from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
 from policybook.store.versions import Edition, NotPublishedError, Store
 
 log = logging.getLogger("policybook.server")
 
 # A table of 100,000 rows takes a worker half a minute.
 PATIENCE_S = 180.0
+START_S = 60.0
 # A worker that dies is replaced at once; one that dies again and again, ever later.
 BACK_OFF_S = (0.05, 5.0)
 STEADY_S = 60.0
@@ -48,6 +49,7 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process, line: Line, patience_s: float) -> None:
         self.process = process
         self._patience_s = patience_s
+        self._has_answered = False
         self.started_at = time.monotonic()
         self._line = line
         self._waiting: dict[int, asyncio.Future[Done | None]] = {}
@@ -69,9 +71,12 @@ class _Worker:
             return None
         self._waiting[number] = waiting
         try:
-            async with asyncio.timeout(self._patience_s):
+            # Until its first answer a worker has also to start.
+            async with asyncio.timeout(self._patience_s + (0 if self._has_answered else START_S)):
                 await self._line.send_bytes(message)
-                return await waiting
+                answer = await waiting
+            self._has_answered = True
+            return answer
         except TimeoutError:
             log.error("worker %d does not answer; it is killed", self.process.pid)  # noqa: TRY400 - it says it all
             self.kill()
@@ -98,7 +103,10 @@ class _Worker:
 class _SharedStore(Store):
     """The editions in service: every change goes to all workers first. Changed by the threads that watch the books."""
 
-    supervisor: Supervisor | None = None
+    def __init__(self, *, challenge: bool = False) -> None:
+        super().__init__()
+        self.challenge = challenge
+        self.supervisor: Supervisor | None = None
 
     def publish(self, edition: Edition) -> None:
         """Make an edition the newest of its policy, everywhere.
@@ -107,14 +115,14 @@ class _SharedStore(Store):
             NotPublishedError: a worker cannot make it; none has it
         """
         if self.supervisor is not None:
-            self.supervisor.spread((edition,), ())
+            self.supervisor.spread(self, (edition,), ())
         else:
             super().publish(edition)
 
     def withdraw(self, policy: str) -> None:
         """Take a policy out of service, everywhere; raises as `publish` does."""
         if self.supervisor is not None:
-            self.supervisor.spread((), (policy,))
+            self.supervisor.spread(self, (), (policy,))
         else:
             super().withdraw(policy)
 
@@ -140,6 +148,7 @@ class Supervisor:
         self._loaded = loaded
         self._now = now
         self._store = _SharedStore()
+        self._challengers = _SharedStore(challenge=True)
         self._reloaders: list[Reloader] = []
         self._workers: dict[int, _Worker] = {}
         self._numbers = itertools.count(1)
@@ -192,13 +201,16 @@ class Supervisor:
             loaded = await asyncio.to_thread(read_books, settings.books)
         self._loaded = None
         await asyncio.to_thread(store_of, loaded, settings.books, now=self._now, store=store)
+        if settings.challengers:
+            await asyncio.to_thread(open_books, settings.challengers, now=self._now, store=self._challengers)
         async with self._changing:
-            await self._hand_out(store.editions(), (), tuple(self._workers.values()))
+            await self._hand_out_all(tuple(self._workers.values()))
             self._is_serving = True
-        store.supervisor = self
         at_rest()
         say_listening(settings, reserved.port, store.policies())
-        self._reloaders = await asyncio.to_thread(watch, store, settings, self._now)
+        for own, paths in ((store, settings.books), (self._challengers, settings.challengers)):
+            own.supervisor = self
+            self._reloaders += await asyncio.to_thread(watch, own, paths, settings.reload_s, self._now)
 
     # ------------------------------------------------------------ workers
 
@@ -240,9 +252,8 @@ class Supervisor:
             worker = self._workers[number] = _Worker(process, await Line.over(ours), self._patience_s)
             await worker.tell(Start(self.settings, reserved.port))
             if self._is_serving:
-                gone = {e.name for e in self._store.editions()} - set(self._store.policies())
                 try:
-                    await self._hand_out(self._store.editions(), sorted(gone), (worker,))
+                    await self._hand_out_all((worker,))
                 except (NotPublishedError, LogError) as e:
                     log.error("worker %d cannot serve: %s", number + 1, e)  # noqa: TRY400 - it says it all
                     worker.kill()
@@ -250,23 +261,33 @@ class Supervisor:
 
     # ------------------------------------------------------------ books
 
-    def spread(self, editions: Sequence[Edition], withdrawn: Sequence[str]) -> None:
+    def spread(self, store: _SharedStore, editions: Sequence[Edition], withdrawn: Sequence[str]) -> None:
         """Bring a change to all workers, from another thread; returns when it is in service.
 
         Raises:
             NotPublishedError: a worker cannot; none has it
         """
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self._spread(editions, withdrawn), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._spread(store, editions, withdrawn), self._loop).result()
 
-    async def _spread(self, editions: Sequence[Edition], withdrawn: Sequence[str]) -> None:
+    async def _spread(self, store: _SharedStore, editions: Sequence[Edition], withdrawn: Sequence[str]) -> None:
         async with self._changing:
             if self._ending.is_set():
                 raise NotPublishedError("the service is ending")
-            await self._hand_out(editions, withdrawn, tuple(self._workers.values()))
-            self._store.take(editions, withdrawn)
+            await self._hand_out(store, editions, withdrawn, tuple(self._workers.values()))
+            store.take(editions, withdrawn)
 
-    async def _hand_out(self, editions: Sequence[Edition], withdrawn: Sequence[str], workers: Sequence[_Worker]) -> None:
+    async def _hand_out_all(self, workers: Sequence[_Worker]) -> None:
+        """Give workers all that there is; those in service last, since a worker takes calls from then on."""
+        for store in (self._challengers, self._store):
+            editions = store.editions()
+            gone = {e.name for e in editions} - set(store.policies())
+            if editions:
+                await self._hand_out(store, editions, sorted(gone), workers)
+
+    async def _hand_out(
+        self, store: _SharedStore, editions: Sequence[Edition], withdrawn: Sequence[str], workers: Sequence[_Worker]
+    ) -> None:
         """Have workers make editions, and when all have, put them into service. One that is gone gets them when it is back.
 
         Raises:
@@ -275,7 +296,7 @@ class Supervisor:
         """
         number = next(self._numbers)
         books = tuple(Checked(e.book, e.loaded_at, e.texts) for e in editions)
-        change = Prepare(number, books, tuple(withdrawn), self._store.beside)
+        change = Prepare(number, books, tuple(withdrawn), store.beside, store.challenge)
         data = await asyncio.to_thread(pickle.dumps, change, pickle.HIGHEST_PROTOCOL)
         made = await asyncio.gather(*(w.ask(number, data) for w in workers))
         errors = [done.error for done in made if done is not None and done.error]

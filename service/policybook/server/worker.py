@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, line: Line, server: Server) -> None:
         self._line = line
         self._server = server
-        self._store = Store()
+        self._stores = {False: Store(), True: Store()}
         self._prepared: dict[int, tuple[Prepare, list[Edition]]] = {}
         self._is_open = False
 
@@ -84,14 +84,15 @@ class Worker:
 
     async def _commit(self, number: int) -> str:
         change, editions = self._prepared.pop(number)
+        store = self._stores[change.challenge]
         for edition in editions:
-            self._store.publish(edition)
+            store.publish(edition)
         for policy in change.withdrawn:
-            self._store.withdraw(policy)
-        self._store.beside = change.beside
-        if not self._is_open:
+            store.withdraw(policy)
+        store.beside = change.beside
+        if not self._is_open and not change.challenge:
             try:
-                await self._server.open(self._store)
+                await self._server.open(self._stores[False], self._stores[True])
             except LogError as e:
                 return str(e)
             self._is_open = True

@@ -159,14 +159,14 @@ def read_books(paths: Sequence[Path]) -> Loaded:
     return Loaded(tuple(files), Report.of(findings), sources, beside)
 
 
-def open_books(paths: Sequence[Path], *, now: Clock) -> Store:
-    """Load books into a new store.
+def open_books(paths: Sequence[Path], *, now: Clock, store: Store | None = None) -> Store:
+    """Load books into a store, a new one unless it is given.
 
     Raises:
         BookError: any book is bad, or there is none; nothing is served then
         EngineError: engine and reference differ
     """
-    return store_of(read_books(paths), paths, now=now)
+    return store_of(read_books(paths), paths, now=now, store=store)
 
 
 def store_of(loaded: Loaded, paths: Sequence[Path], *, now: Clock, store: Store | None = None) -> Store:

@@ -29,7 +29,7 @@ from policybook.v1 import trace_pb2 as policybook_dot_v1_dot_trace__pb2
 from policybook.v1 import values_pb2 as policybook_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!policybook/v1/audit_service.proto\x12\rpolicybook.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$policybook/v1/decision_service.proto\x1a\x19policybook/v1/trace.proto\x1a\x1apolicybook/v1/values.proto\"/\n\x18GetDecisionRecordRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"S\n\x19GetDecisionRecordResponse\x12\x36\n\x0f\x64\x65\x63ision_record\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecisionRecord\"\xc5\x07\n\x0e\x44\x65\x63isionRecord\x12\x17\n\x0fsequence_number\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\'\n\x07purpose\x18\x06 \x01(\x0e\x32\x16.policybook.v1.Purpose\x12\x10\n\x08\x64\x65\x63ision\x18\x07 \x01(\t\x12\x37\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32(.policybook.v1.DecisionRecord.FactsEntry\x12\x44\n\x0cmasked_facts\x18\t \x03(\x0b\x32..policybook.v1.DecisionRecord.MaskedFactsEntry\x12\x16\n\x0epolicy_version\x18\n \x01(\t\x12\x1d\n\x15stated_policy_version\x18\x0b \x01(\t\x12\x12\n\nas_of_date\x18\x0c \x01(\t\x12.\n\nas_of_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstated_as_of\x18\x0e \x01(\t\x12.\n\x0btrace_level\x18\x0f \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\'\n\x07outcome\x18\x10 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12;\n\x07outputs\x18\x11 \x03(\x0b\x32*.policybook.v1.DecisionRecord.OutputsEntry\x12(\n\x05items\x18\x12 \x03(\x0b\x32\x19.policybook.v1.OutputItem\x12\x0f\n\x07row_ids\x18\x13 \x03(\t\x12*\n\x07\x65lapsed\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0brecord_hash\x18\x15 \x01(\x0c\x12\x15\n\rprevious_hash\x18\x16 \x01(\x0c\x1a\x42\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x1a\x32\n\x10MaskedFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xd7\x02\n\x1aListDecisionRecordsRequest\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07outcome\x18\x04 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\x12\'\n\x07purpose\x18\x08 \x01(\x0e\x32\x16.policybook.v1.Purpose\x12\x14\n\x0cnewest_first\x18\t \x01(\x08\x12\x11\n\tpage_size\x18\n \x01(\x05\x12\x12\n\npage_token\x18\x0b \x01(\t\"o\n\x1bListDecisionRecordsResponse\x12\x37\n\x10\x64\x65\x63ision_records\x18\x01 \x03(\x0b\x32\x1d.policybook.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x02\n\x19ReevaluateDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12.\n\x0btrace_level\x18\x02 \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\x10\n\x08language\x18\x03 \x01(\t\x12O\n\x0cmasked_facts\x18\x04 \x03(\x0b\x32\x39.policybook.v1.ReevaluateDecisionRequest.MaskedFactsEntry\x1aH\n\x10MaskedFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xc7\x01\n\x1aReevaluateDecisionResponse\x12\x36\n\x0f\x64\x65\x63ision_record\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecisionRecord\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.policybook.v1.DecideResponse\x12\x0c\n\x04same\x18\x03 \x01(\x08\x12\x34\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x1f.policybook.v1.AnswerDifference\"G\n\x10\x41nswerDifference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\t\x12\x13\n\x0breevaluated\x18\x03 \x01(\t\"\x15\n\x13GetLogStatusRequest\"\xd5\x01\n\x14GetLogStatusResponse\x12\x1c\n\x14head_sequence_number\x18\x01 \x01(\x03\x12\x11\n\thead_hash\x18\x02 \x01(\x0c\x12\x15\n\rwaiting_count\x18\x03 \x01(\x03\x12\x16\n\x0erecorded_count\x18\x04 \x01(\x03\x12\x1a\n\x12not_recorded_count\x18\x05 \x01(\x03\x12\x15\n\rrefused_count\x18\x06 \x01(\x03\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x19\n\x11refuses_when_full\x18\x08 \x01(\x08*Q\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_DECISION\x10\x01\x12\x17\n\x13PURPOSE_EXPLANATION\x10\x02\x32\xa8\x03\n\x0c\x41uditService\x12\x66\n\x11GetDecisionRecord\x12\'.policybook.v1.GetDecisionRecordRequest\x1a(.policybook.v1.GetDecisionRecordResponse\x12l\n\x13ListDecisionRecords\x12).policybook.v1.ListDecisionRecordsRequest\x1a*.policybook.v1.ListDecisionRecordsResponse\x12i\n\x12ReevaluateDecision\x12(.policybook.v1.ReevaluateDecisionRequest\x1a).policybook.v1.ReevaluateDecisionResponse\x12W\n\x0cGetLogStatus\x12\".policybook.v1.GetLogStatusRequest\x1a#.policybook.v1.GetLogStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!policybook/v1/audit_service.proto\x12\rpolicybook.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$policybook/v1/decision_service.proto\x1a\x19policybook/v1/trace.proto\x1a\x1apolicybook/v1/values.proto\"/\n\x18GetDecisionRecordRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"S\n\x19GetDecisionRecordResponse\x12\x36\n\x0f\x64\x65\x63ision_record\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecisionRecord\"\x80\x08\n\x0e\x44\x65\x63isionRecord\x12\x17\n\x0fsequence_number\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\'\n\x07purpose\x18\x06 \x01(\x0e\x32\x16.policybook.v1.Purpose\x12\x10\n\x08\x64\x65\x63ision\x18\x07 \x01(\t\x12\x37\n\x05\x66\x61\x63ts\x18\x08 \x03(\x0b\x32(.policybook.v1.DecisionRecord.FactsEntry\x12\x44\n\x0cmasked_facts\x18\t \x03(\x0b\x32..policybook.v1.DecisionRecord.MaskedFactsEntry\x12\x16\n\x0epolicy_version\x18\n \x01(\t\x12\x1d\n\x15stated_policy_version\x18\x0b \x01(\t\x12\x12\n\nas_of_date\x18\x0c \x01(\t\x12.\n\nas_of_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstated_as_of\x18\x0e \x01(\t\x12.\n\x0btrace_level\x18\x0f \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\'\n\x07outcome\x18\x10 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12;\n\x07outputs\x18\x11 \x03(\x0b\x32*.policybook.v1.DecisionRecord.OutputsEntry\x12(\n\x05items\x18\x12 \x03(\x0b\x32\x19.policybook.v1.OutputItem\x12\x0f\n\x07row_ids\x18\x13 \x03(\t\x12*\n\x07\x65lapsed\x18\x14 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0brecord_hash\x18\x15 \x01(\x0c\x12\x15\n\rprevious_hash\x18\x16 \x01(\x0c\x12\x1e\n\x16\x63hallenged_decision_id\x18\x17 \x01(\t\x12\x19\n\x11\x63hallenge_refusal\x18\x18 \x01(\t\x1a\x42\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\x1a\x32\n\x10MaskedFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x44\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xd7\x02\n\x1aListDecisionRecordsRequest\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x07outcome\x18\x04 \x01(\x0e\x32\x16.policybook.v1.Outcome\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\x12\'\n\x07purpose\x18\x08 \x01(\x0e\x32\x16.policybook.v1.Purpose\x12\x14\n\x0cnewest_first\x18\t \x01(\x08\x12\x11\n\tpage_size\x18\n \x01(\x05\x12\x12\n\npage_token\x18\x0b \x01(\t\"o\n\x1bListDecisionRecordsResponse\x12\x37\n\x10\x64\x65\x63ision_records\x18\x01 \x03(\x0b\x32\x1d.policybook.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x02\n\x19ReevaluateDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12.\n\x0btrace_level\x18\x02 \x01(\x0e\x32\x19.policybook.v1.TraceLevel\x12\x10\n\x08language\x18\x03 \x01(\t\x12O\n\x0cmasked_facts\x18\x04 \x03(\x0b\x32\x39.policybook.v1.ReevaluateDecisionRequest.MaskedFactsEntry\x1aH\n\x10MaskedFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.policybook.v1.Value:\x02\x38\x01\"\xc7\x01\n\x1aReevaluateDecisionResponse\x12\x36\n\x0f\x64\x65\x63ision_record\x18\x01 \x01(\x0b\x32\x1d.policybook.v1.DecisionRecord\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.policybook.v1.DecideResponse\x12\x0c\n\x04same\x18\x03 \x01(\x08\x12\x34\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x1f.policybook.v1.AnswerDifference\"G\n\x10\x41nswerDifference\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\t\x12\x13\n\x0breevaluated\x18\x03 \x01(\t\"\x15\n\x13GetLogStatusRequest\"\x8b\x02\n\x14GetLogStatusResponse\x12\x1c\n\x14head_sequence_number\x18\x01 \x01(\x03\x12\x11\n\thead_hash\x18\x02 \x01(\x0c\x12\x15\n\rwaiting_count\x18\x03 \x01(\x03\x12\x16\n\x0erecorded_count\x18\x04 \x01(\x03\x12\x1a\n\x12not_recorded_count\x18\x05 \x01(\x03\x12\x15\n\rrefused_count\x18\x06 \x01(\x03\x12\x0f\n\x07\x66\x61ilure\x18\x07 \x01(\t\x12\x19\n\x11refuses_when_full\x18\x08 \x01(\x08\x12\x34\n\x0b\x63hallengers\x18\t \x03(\x0b\x32\x1f.policybook.v1.ChallengerStatus\"\x92\x01\n\x10\x43hallengerStatus\x12\x0e\n\x06policy\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x16\n\x0e\x63ompared_count\x18\x03 \x01(\x03\x12\x17\n\x0f\x64ifferent_count\x18\x04 \x01(\x03\x12\x15\n\rrefused_count\x18\x05 \x01(\x03\x12\x15\n\rskipped_count\x18\x06 \x01(\x03*h\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_DECISION\x10\x01\x12\x17\n\x13PURPOSE_EXPLANATION\x10\x02\x12\x15\n\x11PURPOSE_CHALLENGE\x10\x03\x32\xa8\x03\n\x0c\x41uditService\x12\x66\n\x11GetDecisionRecord\x12\'.policybook.v1.GetDecisionRecordRequest\x1a(.policybook.v1.GetDecisionRecordResponse\x12l\n\x13ListDecisionRecords\x12).policybook.v1.ListDecisionRecordsRequest\x1a*.policybook.v1.ListDecisionRecordsResponse\x12i\n\x12ReevaluateDecision\x12(.policybook.v1.ReevaluateDecisionRequest\x1a).policybook.v1.ReevaluateDecisionResponse\x12W\n\x0cGetLogStatus\x12\".policybook.v1.GetLogStatusRequest\x1a#.policybook.v1.GetLogStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,36 +44,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONRECORD_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._loaded_options = None
   _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._serialized_options = b'8\001'
-  _globals['_PURPOSE']._serialized_start=2557
-  _globals['_PURPOSE']._serialized_end=2638
+  _globals['_PURPOSE']._serialized_start=2819
+  _globals['_PURPOSE']._serialized_end=2923
   _globals['_GETDECISIONRECORDREQUEST']._serialized_start=210
   _globals['_GETDECISIONRECORDREQUEST']._serialized_end=257
   _globals['_GETDECISIONRECORDRESPONSE']._serialized_start=259
   _globals['_GETDECISIONRECORDRESPONSE']._serialized_end=342
   _globals['_DECISIONRECORD']._serialized_start=345
-  _globals['_DECISIONRECORD']._serialized_end=1310
-  _globals['_DECISIONRECORD_FACTSENTRY']._serialized_start=1122
-  _globals['_DECISIONRECORD_FACTSENTRY']._serialized_end=1188
-  _globals['_DECISIONRECORD_MASKEDFACTSENTRY']._serialized_start=1190
-  _globals['_DECISIONRECORD_MASKEDFACTSENTRY']._serialized_end=1240
-  _globals['_DECISIONRECORD_OUTPUTSENTRY']._serialized_start=1242
-  _globals['_DECISIONRECORD_OUTPUTSENTRY']._serialized_end=1310
-  _globals['_LISTDECISIONRECORDSREQUEST']._serialized_start=1313
-  _globals['_LISTDECISIONRECORDSREQUEST']._serialized_end=1656
-  _globals['_LISTDECISIONRECORDSRESPONSE']._serialized_start=1658
-  _globals['_LISTDECISIONRECORDSRESPONSE']._serialized_end=1769
-  _globals['_REEVALUATEDECISIONREQUEST']._serialized_start=1772
-  _globals['_REEVALUATEDECISIONREQUEST']._serialized_end=2041
-  _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._serialized_start=1969
-  _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._serialized_end=2041
-  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_start=2044
-  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_end=2243
-  _globals['_ANSWERDIFFERENCE']._serialized_start=2245
-  _globals['_ANSWERDIFFERENCE']._serialized_end=2316
-  _globals['_GETLOGSTATUSREQUEST']._serialized_start=2318
-  _globals['_GETLOGSTATUSREQUEST']._serialized_end=2339
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=2342
-  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=2555
-  _globals['_AUDITSERVICE']._serialized_start=2641
-  _globals['_AUDITSERVICE']._serialized_end=3065
+  _globals['_DECISIONRECORD']._serialized_end=1369
+  _globals['_DECISIONRECORD_FACTSENTRY']._serialized_start=1181
+  _globals['_DECISIONRECORD_FACTSENTRY']._serialized_end=1247
+  _globals['_DECISIONRECORD_MASKEDFACTSENTRY']._serialized_start=1249
+  _globals['_DECISIONRECORD_MASKEDFACTSENTRY']._serialized_end=1299
+  _globals['_DECISIONRECORD_OUTPUTSENTRY']._serialized_start=1301
+  _globals['_DECISIONRECORD_OUTPUTSENTRY']._serialized_end=1369
+  _globals['_LISTDECISIONRECORDSREQUEST']._serialized_start=1372
+  _globals['_LISTDECISIONRECORDSREQUEST']._serialized_end=1715
+  _globals['_LISTDECISIONRECORDSRESPONSE']._serialized_start=1717
+  _globals['_LISTDECISIONRECORDSRESPONSE']._serialized_end=1828
+  _globals['_REEVALUATEDECISIONREQUEST']._serialized_start=1831
+  _globals['_REEVALUATEDECISIONREQUEST']._serialized_end=2100
+  _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._serialized_start=2028
+  _globals['_REEVALUATEDECISIONREQUEST_MASKEDFACTSENTRY']._serialized_end=2100
+  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_start=2103
+  _globals['_REEVALUATEDECISIONRESPONSE']._serialized_end=2302
+  _globals['_ANSWERDIFFERENCE']._serialized_start=2304
+  _globals['_ANSWERDIFFERENCE']._serialized_end=2375
+  _globals['_GETLOGSTATUSREQUEST']._serialized_start=2377
+  _globals['_GETLOGSTATUSREQUEST']._serialized_end=2398
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_start=2401
+  _globals['_GETLOGSTATUSRESPONSE']._serialized_end=2668
+  _globals['_CHALLENGERSTATUS']._serialized_start=2671
+  _globals['_CHALLENGERSTATUS']._serialized_end=2817
+  _globals['_AUDITSERVICE']._serialized_start=2926
+  _globals['_AUDITSERVICE']._serialized_end=3350
 # @@protoc_insertion_point(module_scope)

@@ -19,9 +19,11 @@ class Purpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PURPOSE_UNSPECIFIED: _ClassVar[Purpose]
     PURPOSE_DECISION: _ClassVar[Purpose]
     PURPOSE_EXPLANATION: _ClassVar[Purpose]
+    PURPOSE_CHALLENGE: _ClassVar[Purpose]
 PURPOSE_UNSPECIFIED: Purpose
 PURPOSE_DECISION: Purpose
 PURPOSE_EXPLANATION: Purpose
+PURPOSE_CHALLENGE: Purpose
 
 class GetDecisionRecordRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -36,7 +38,7 @@ class GetDecisionRecordResponse(_message.Message):
     def __init__(self, decision_record: _Optional[_Union[DecisionRecord, _Mapping]] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("sequence_number", "decision_id", "decide_time", "caller", "request_id", "purpose", "decision", "facts", "masked_facts", "policy_version", "stated_policy_version", "as_of_date", "as_of_time", "stated_as_of", "trace_level", "outcome", "outputs", "items", "row_ids", "elapsed", "record_hash", "previous_hash")
+    __slots__ = ("sequence_number", "decision_id", "decide_time", "caller", "request_id", "purpose", "decision", "facts", "masked_facts", "policy_version", "stated_policy_version", "as_of_date", "as_of_time", "stated_as_of", "trace_level", "outcome", "outputs", "items", "row_ids", "elapsed", "record_hash", "previous_hash", "challenged_decision_id", "challenge_refusal")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +82,8 @@ class DecisionRecord(_message.Message):
     ELAPSED_FIELD_NUMBER: _ClassVar[int]
     RECORD_HASH_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_HASH_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGED_DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGE_REFUSAL_FIELD_NUMBER: _ClassVar[int]
     sequence_number: int
     decision_id: str
     decide_time: _timestamp_pb2.Timestamp
@@ -102,7 +106,9 @@ class DecisionRecord(_message.Message):
     elapsed: _duration_pb2.Duration
     record_hash: bytes
     previous_hash: bytes
-    def __init__(self, sequence_number: _Optional[int] = ..., decision_id: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., caller: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., masked_facts: _Optional[_Mapping[str, str]] = ..., policy_version: _Optional[str] = ..., stated_policy_version: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stated_as_of: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., outcome: _Optional[_Union[_decision_service_pb2.Outcome, str]] = ..., outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., items: _Optional[_Iterable[_Union[_decision_service_pb2.OutputItem, _Mapping]]] = ..., row_ids: _Optional[_Iterable[str]] = ..., elapsed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., record_hash: _Optional[bytes] = ..., previous_hash: _Optional[bytes] = ...) -> None: ...
+    challenged_decision_id: str
+    challenge_refusal: str
+    def __init__(self, sequence_number: _Optional[int] = ..., decision_id: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., caller: _Optional[str] = ..., request_id: _Optional[str] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., masked_facts: _Optional[_Mapping[str, str]] = ..., policy_version: _Optional[str] = ..., stated_policy_version: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stated_as_of: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., outcome: _Optional[_Union[_decision_service_pb2.Outcome, str]] = ..., outputs: _Optional[_Mapping[str, _values_pb2.Value]] = ..., items: _Optional[_Iterable[_Union[_decision_service_pb2.OutputItem, _Mapping]]] = ..., row_ids: _Optional[_Iterable[str]] = ..., elapsed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., record_hash: _Optional[bytes] = ..., previous_hash: _Optional[bytes] = ..., challenged_decision_id: _Optional[str] = ..., challenge_refusal: _Optional[str] = ...) -> None: ...
 
 class ListDecisionRecordsRequest(_message.Message):
     __slots__ = ("decision", "start_time", "end_time", "outcome", "request_id", "caller", "policy_version", "purpose", "newest_first", "page_size", "page_token")
@@ -184,7 +190,7 @@ class GetLogStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetLogStatusResponse(_message.Message):
-    __slots__ = ("head_sequence_number", "head_hash", "waiting_count", "recorded_count", "not_recorded_count", "refused_count", "failure", "refuses_when_full")
+    __slots__ = ("head_sequence_number", "head_hash", "waiting_count", "recorded_count", "not_recorded_count", "refused_count", "failure", "refuses_when_full", "challengers")
     HEAD_SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     HEAD_HASH_FIELD_NUMBER: _ClassVar[int]
     WAITING_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +199,7 @@ class GetLogStatusResponse(_message.Message):
     REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     REFUSES_WHEN_FULL_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGERS_FIELD_NUMBER: _ClassVar[int]
     head_sequence_number: int
     head_hash: bytes
     waiting_count: int
@@ -201,4 +208,21 @@ class GetLogStatusResponse(_message.Message):
     refused_count: int
     failure: str
     refuses_when_full: bool
-    def __init__(self, head_sequence_number: _Optional[int] = ..., head_hash: _Optional[bytes] = ..., waiting_count: _Optional[int] = ..., recorded_count: _Optional[int] = ..., not_recorded_count: _Optional[int] = ..., refused_count: _Optional[int] = ..., failure: _Optional[str] = ..., refuses_when_full: _Optional[bool] = ...) -> None: ...
+    challengers: _containers.RepeatedCompositeFieldContainer[ChallengerStatus]
+    def __init__(self, head_sequence_number: _Optional[int] = ..., head_hash: _Optional[bytes] = ..., waiting_count: _Optional[int] = ..., recorded_count: _Optional[int] = ..., not_recorded_count: _Optional[int] = ..., refused_count: _Optional[int] = ..., failure: _Optional[str] = ..., refuses_when_full: _Optional[bool] = ..., challengers: _Optional[_Iterable[_Union[ChallengerStatus, _Mapping]]] = ...) -> None: ...
+
+class ChallengerStatus(_message.Message):
+    __slots__ = ("policy", "version", "compared_count", "different_count", "refused_count", "skipped_count")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    version: str
+    compared_count: int
+    different_count: int
+    refused_count: int
+    skipped_count: int
+    def __init__(self, policy: _Optional[str] = ..., version: _Optional[str] = ..., compared_count: _Optional[int] = ..., different_count: _Optional[int] = ..., refused_count: _Optional[int] = ..., skipped_count: _Optional[int] = ...) -> None: ...

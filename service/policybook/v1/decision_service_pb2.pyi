@@ -24,7 +24,7 @@ OUTCOME_DECIDED: Outcome
 OUTCOME_NO_MATCH: Outcome
 
 class DecideRequest(_message.Message):
-    __slots__ = ("decision", "facts", "request_id", "as_of_date", "as_of_time", "policy_version", "trace_level", "language")
+    __slots__ = ("decision", "facts", "request_id", "as_of_date", "as_of_time", "policy_version", "trace_level", "language", "challenger_version")
     class FactsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class DecideRequest(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRACE_LEVEL_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGER_VERSION_FIELD_NUMBER: _ClassVar[int]
     decision: str
     facts: _containers.MessageMap[str, _values_pb2.Value]
     request_id: str
@@ -48,7 +49,8 @@ class DecideRequest(_message.Message):
     policy_version: str
     trace_level: _trace_pb2.TraceLevel
     language: str
-    def __init__(self, decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., request_id: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., language: _Optional[str] = ...) -> None: ...
+    challenger_version: str
+    def __init__(self, decision: _Optional[str] = ..., facts: _Optional[_Mapping[str, _values_pb2.Value]] = ..., request_id: _Optional[str] = ..., as_of_date: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., trace_level: _Optional[_Union[_trace_pb2.TraceLevel, str]] = ..., language: _Optional[str] = ..., challenger_version: _Optional[str] = ...) -> None: ...
 
 class DecideResponse(_message.Message):
     __slots__ = ("decision_id", "request_id", "decision", "policy_version", "as_of_date", "decide_time", "outcome", "outputs", "items", "matched_rules", "trace")
