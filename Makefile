@@ -67,6 +67,7 @@ bench: setup ## Measure decisions a second, CPU time beside a bare echo server, 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]' || \
 	  echo 'bench: what it measures beside cannot be installed here; the rest is measured'
 	@$(BIN)/python bench/bench.py $(ARGS)
+	@$(BIN)/python bench/replay.py $(filter --quick,$(ARGS))
 	@$(BIN)/python bench/analysis.py $(filter --quick,$(ARGS))
 
 ##@ Generated files

@@ -77,7 +77,6 @@ _RAW: dict[Tag, Callable[[Any], str]] = {
     Tag.LIST: lambda value: f"[{','.join(map(raw_json, value))}]",
     Tag.RECORD: lambda value: f'{{"record":{facts_json(value)}}}',
 }
-_TAGS = {name: tag for tag, name in _NAMES.items()}
 
 
 def facts_of(text: str) -> tuple[dict[str, Raw], dict[str, str]]:
@@ -102,24 +101,44 @@ def raw_of(value: Any) -> Raw:
     Raises:
         ValueError: it is none that was ever written
     """
-    match value:
-        case None:
-            return RAW_NULL
-        case bool():
-            return Raw(Tag.FLAG, value)
-        case list():
+    try:
+        if isinstance(value, dict):
+            ((name, inner),) = value.items()
+            return _READ[name](inner)
+        if isinstance(value, list):
             return Raw(Tag.LIST, tuple(map(raw_of, value)))
-        case {"money": {"amount": str(amount), "currency": str(currency)}}:
-            return Raw(Tag.MONEY, RawMoney(amount, currency))
-        case {"record": dict(fields)}:
-            return Raw(Tag.RECORD, {name: raw_of(v) for name, v in fields.items()})
-        case {"timestamp": str(text)}:
-            return Raw(Tag.TIMESTAMP, instant_of(text))
-        case dict() if len(value) == 1:
-            ((name, text),) = value.items()
-            if name in _TAGS and isinstance(text, str):
-                return Raw(_TAGS[name], text)
+        if value is None:
+            return RAW_NULL
+        if isinstance(value, bool):
+            return Raw(Tag.FLAG, value)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
     raise ValueError(f"`{str(value)[:60]}` is no value of a decision log")
+
+
+def _text_raw(tag: Tag) -> Callable[[Any], Raw]:
+    def read(inner: Any) -> Raw:
+        if not isinstance(inner, str):
+            raise TypeError
+        return Raw(tag, inner)
+
+    return read
+
+
+def _money_raw(inner: Any) -> Raw:
+    amount, currency = inner["amount"], inner["currency"]
+    if not (isinstance(amount, str) and isinstance(currency, str) and len(inner) == 2):
+        raise TypeError
+    return Raw(Tag.MONEY, RawMoney(amount, currency))
+
+
+# By the name that a value stands under: logs of millions are read.
+_READ: dict[str, Callable[[Any], Raw]] = {
+    **{name: _text_raw(tag) for tag, name in _NAMES.items()},
+    "money": _money_raw,
+    "record": lambda inner: Raw(Tag.RECORD, {name: raw_of(v) for name, v in inner.items()}),
+    "timestamp": lambda inner: Raw(Tag.TIMESTAMP, instant_of(inner)),
+}
 
 
 def outputs_json(outputs: Mapping[str, Value], fields: Iterable[Field], currency: str) -> str:

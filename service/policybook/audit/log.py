@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from policybook.audit.books import KeptBook
 from policybook.audit.chain import Anchor
@@ -87,6 +87,14 @@ class Reader(Protocol):
 
     def find(self, wanted: Filter, limit: int, after: Place | None = None, *, newest_first: bool = False) -> list[Record]:
         """Return a page of decisions in the order of their times."""
+        ...
+
+    def count(self, wanted: Filter) -> int:
+        """Return how many decisions there are."""
+        ...
+
+    def columns(self, names: Sequence[str], wanted: Filter, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Return some columns of decisions by number, a page of at most `size` at a time."""
         ...
 
     def chain(self, first: int = 1) -> Iterator[Record]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from policybook.audit.books import KeptBook
 from policybook.audit.chain import Anchor
@@ -51,33 +52,27 @@ class SqliteReader:
 
     def find(self, wanted: Filter, limit: int, after: Place | None = None, *, newest_first: bool = False) -> list[Record]:
         """Return a page of decisions in the order of their times."""
-        tests, values = ["kind = 'decision'"], list[object]()
-
-        def test(words: str, *stated: object) -> None:
-            tests.append(words)
-            values.extend(stated)
-
-        if "." in wanted.decision:
-            test("decision = ? AND decision <> ''", wanted.decision)
-        elif wanted.decision:
-            # `/` comes right after the full stop.
-            test("decision >= ? AND decision < ? AND decision <> ''", f"{wanted.decision}.", f"{wanted.decision}/")
-        if wanted.request_id:
-            test("request_id = ? AND request_id <> ''", wanted.request_id)
-        for name in ("outcome", "caller", "purpose"):
-            if getattr(wanted, name):
-                test(f"{name} = ?", getattr(wanted, name))
-        if wanted.version:
-            test("substr(version, 1, ?) = ?", len(wanted.version), wanted.version)
-        if wanted.since:
-            test("time >= ?", wanted.since)
-        if wanted.until:
-            test("time < ?", wanted.until)
+        tests, values = _tests(wanted)
         if after is not None:
-            test("(time, seq) < (?, ?)" if newest_first else "(time, seq) > (?, ?)", after.time, after.seq)
+            tests.append("(time, seq) < (?, ?)" if newest_first else "(time, seq) > (?, ?)")
+            values += (after.time, after.seq)
         direction = "DESC" if newest_first else "ASC"
         query = f"{SELECT} WHERE {' AND '.join(tests)} ORDER BY time {direction}, seq {direction} LIMIT ?"
         return [record_of(row) for row in self._rows(query, *values, limit)]
+
+    def count(self, wanted: Filter) -> int:
+        """Return how many decisions there are."""
+        tests, values = _tests(wanted)
+        return int(str(self._rows(f"SELECT count(*) FROM record WHERE {' AND '.join(tests)}", *values)[0][0]))  # noqa: S608 - names of our own
+
+    def columns(self, names: Sequence[str], wanted: Filter, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Return some columns of decisions by number, a page of at most `size` at a time: of millions, records would be dear."""
+        tests, values = _tests(wanted)
+        query = f"SELECT seq, {', '.join(names)} FROM record WHERE {' AND '.join([*tests, 'seq > ?'])} ORDER BY seq LIMIT ?"  # noqa: S608 - see above
+        last = 0
+        while rows := self._rows(query, *values, last, size):
+            last = int(str(rows[-1][0]))
+            yield [row[1:] for row in rows]
 
     def chain(self, first: int = 1) -> Iterator[Record]:
         """Return all records by number, page by page, also those that are no decisions."""
@@ -125,6 +120,33 @@ class SqliteReader:
         except LogError as e:
             return str(e)
         return "" if found == "ok" else found
+
+
+def _tests(wanted: Filter) -> tuple[list[str], list[object]]:
+    """Return what narrows a query to the decisions that are wanted."""
+    tests, values = ["kind = 'decision'"], list[object]()
+
+    def test(words: str, *stated: object) -> None:
+        tests.append(words)
+        values.extend(stated)
+
+    if "." in wanted.decision:
+        test("decision = ? AND decision <> ''", wanted.decision)
+    elif wanted.decision:
+        # `/` comes right after the full stop.
+        test("decision >= ? AND decision < ? AND decision <> ''", f"{wanted.decision}.", f"{wanted.decision}/")
+    if wanted.request_id:
+        test("request_id = ? AND request_id <> ''", wanted.request_id)
+    for name in ("outcome", "caller", "purpose"):
+        if getattr(wanted, name):
+            test(f"{name} = ?", getattr(wanted, name))
+    if wanted.version:
+        test("substr(version, 1, ?) = ?", len(wanted.version), wanted.version)
+    if wanted.since:
+        test("time >= ?", wanted.since)
+    if wanted.until:
+        test("time < ?", wanted.until)
+    return tests, values
 
 
 _BOOKS = "SELECT policy, version, file, source, calendar, clauses, clauses_lock FROM book"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from datetime import time as clock_time
@@ -56,26 +56,16 @@ def command() -> None:
     """
 
 
-def _filters(function: F) -> F:
-    """Add the options that narrow a list."""
-    for option in reversed(
-        (
-            click.option("--decision", default="", metavar="NAME", help="`credit.shipment`, or `credit` for all of a policy."),
-            click.option("--since", metavar="TIME", callback=_instant, help="From this day or instant on."),
-            click.option("--until", metavar="TIME", callback=_instant, help="Before this day or instant."),
-            click.option(
-                "--outcome",
-                type=click.Choice([*(o.value for o in Outcome), REFUSED]),
-                help="Decided, no row matched, or refused by a challenger.",
-            ),
-            click.option("--request-id", default="", metavar="ID", help="The caller's own id of the request."),
-            click.option("--caller", default="", metavar="NAME", help="Who asked."),
-            click.option("--version", default="", metavar="HASH", help="The version of the policy, or its beginning."),
-            click.option("--purpose", type=click.Choice([p.value for p in Purpose]), help="Decisions, explanations or challenges alone."),
-        )
-    ):
-        function = option(function)
-    return function
+def filters(*, without: Sequence[str] = ()) -> Callable[[F], F]:
+    """Add the options that narrow a list, but for some."""
+
+    def add(function: F) -> F:
+        for name, option in reversed(_OPTIONS.items()):
+            if name not in without:
+                function = option(function)
+        return function
+
+    return add
 
 
 def _instant(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str:
@@ -90,7 +80,25 @@ def _instant(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
         raise click.BadParameter(f"{e}; write a day, `2026-03-01`, or an instant, `2026-03-01T16:00:00+08:00`") from None
 
 
-def _wanted(options: dict[str, Any]) -> Filter:
+_OPTIONS = {
+    "decision": click.option("--decision", default="", metavar="NAME", help="`credit.shipment`, or `credit` for all of a policy."),
+    "since": click.option("--since", metavar="TIME", callback=_instant, help="From this day or instant on."),
+    "until": click.option("--until", metavar="TIME", callback=_instant, help="Before this day or instant."),
+    "outcome": click.option(
+        "--outcome",
+        type=click.Choice([*(o.value for o in Outcome), REFUSED]),
+        help="Decided, no row matched, or refused by a challenger.",
+    ),
+    "request_id": click.option("--request-id", default="", metavar="ID", help="The caller's own id of the request."),
+    "caller": click.option("--caller", default="", metavar="NAME", help="Who asked."),
+    "version": click.option("--version", default="", metavar="HASH", help="The version of the policy, or its beginning."),
+    "purpose": click.option(
+        "--purpose", type=click.Choice([p.value for p in Purpose]), help="Decisions, explanations or challenges alone."
+    ),
+}
+
+
+def wanted_of(options: dict[str, Any]) -> Filter:
     return Filter(
         decision=options["decision"],
         since=options["since"],
@@ -218,14 +226,14 @@ def _print_proof(proof: Proof, anchors: int) -> None:
 
 @command.command("list")
 @_log
-@_filters
+@filters()
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, at most.")
 @click.option("--oldest-first", is_flag=True, help="Begin with the oldest.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it.")
 def list_records(*, path: Path, limit: int, oldest_first: bool, form: str, **options: Any) -> None:
     """List recorded decisions, the newest first."""
     with closing(SqliteReader(path)) as reader:
-        found = list(_records(reader, _wanted(options), limit, newest_first=not oldest_first))
+        found = list(_records(reader, wanted_of(options), limit, newest_first=not oldest_first))
     if form == "json":
         click.echo(json.dumps([record_json(r) for r in found], ensure_ascii=False, indent=2))
         return
@@ -288,7 +296,7 @@ def show_one(
 
 @command.command()
 @_log
-@_filters
+@filters()
 @click.option("--limit", type=click.IntRange(0), default=0, help="How many, at most; 0 for all.  [default: 0]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="jsonl", show_default=True, help="CSV, JSON Lines or Parquet.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file  [default: standard output]")
@@ -300,7 +308,7 @@ def export(*, path: Path, limit: int, form: str, output: Path | None, **options:
     """
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is not for a terminal; name a file with --output")
-    wanted = _wanted(options)
+    wanted = wanted_of(options)
     with closing(SqliteReader(path)) as reader:
         records = _records(reader, wanted, limit, newest_first=False)
         one = "." in wanted.decision

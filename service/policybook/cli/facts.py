@@ -34,11 +34,16 @@ def facts_from_arguments(arguments: Iterable[str]) -> dict[str, Raw]:
             raise click.UsageError(f"`{argument[:80]}` is not `name=value`, such as `credit_limit=10000`")
         if name in facts:
             raise click.UsageError(f"`{name}` is given twice")
-        facts[name] = _value(name, text)
+        facts[name] = value_of(name, text)
     return facts
 
 
-def _value(name: str, text: str) -> Raw:
+def value_of(name: str, text: str) -> Raw:
+    """Read a value as it is written in a book.
+
+    Raises:
+        RefusedError: a list or record that is malformed
+    """
     if text[:1] in ("[", "{"):
         tree, findings = parse_yaml(Source(name, text))
         if tree is None or findings:

@@ -30,6 +30,7 @@ COMMANDS = (
     "serve",
     "config",
     "audit",
+    "replay",
     "schema",
     "completion",
     "version",

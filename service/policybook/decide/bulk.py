@@ -12,7 +12,7 @@ from policybook.cells.coerce import MAX_FACTS, coerce
 from policybook.cells.stated import Column, ColumnReader, stated_at
 from policybook.cells.vectors import Coded, Mask, Vector
 from policybook.decide.chain import Decider, Settled
-from policybook.decide.columns import NO_ANSWER, ColumnDecider, Many, published
+from policybook.decide.columns import NO_ANSWER, ColumnDecider, Many, Moments, published
 from policybook.errors import PolicybookError
 from policybook.model.answer import TraceLevel
 from policybook.model.book import Decision
@@ -82,10 +82,18 @@ class Bulk:
         self._reader = ColumnReader(decider.coercer)
 
     def by_columns(
-        self, decision: Decision, columns: Mapping[str, Column], as_of: date, now: datetime, size: int
+        self,
+        decision: Decision,
+        columns: Mapping[str, Column],
+        as_of: date,
+        now: datetime,
+        size: int,
+        moments: Moments | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
         """Decide rows of columns; returns the answers, and by row why there is none.
 
+        Args:
+            moments: the day and the instant of each row, where they differ; all of the era of `as_of`
         Raises:
             RequestError: a column is no column
             FactsError: a column has no name of an input
@@ -110,7 +118,7 @@ class Bulk:
                 continue
             if faults is not None:
                 bad |= faults
-        return self._decided(decision, facts, bad, as_of, now, facts_of)
+        return self._decided(decision, facts, bad, as_of, now, facts_of, moments=moments)
 
     def by_facts(
         self, decision: Decision, requests: Sequence[RawFacts], as_of: date, now: datetime
@@ -144,6 +152,8 @@ class Bulk:
         as_of: date,
         now: datetime,
         facts_of: Callable[[int], RawFacts],
+        *,
+        moments: Moments | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
         size = len(bad)
         many = Many(size, np.zeros(size, dtype=np.intp), (NO_ANSWER,), {}, None, np.ones(size, dtype=np.bool_))
@@ -151,7 +161,8 @@ class Bulk:
         if len(plain):
             kept = facts if len(plain) == size else {name: vector.take(plain) for name, vector in facts.items()}
             try:
-                made = self._columns.decide(decision, kept, as_of, now, len(plain))
+                of_kept = moments if moments is None or len(plain) == size else moments.take(plain)
+                made = self._columns.decide(decision, kept, as_of, now, len(plain), of_kept)
             except PolicybookError:
                 # Not in force, or the engine refused a cell: what that means for each row is found out there.
                 pass
@@ -161,7 +172,8 @@ class Bulk:
         errors: dict[int, PolicybookError] = {}
         for row in np.flatnonzero(many.left).tolist():
             try:
-                answers[row] = self._alone(decision, facts_of(row), as_of, now)
+                day, instant = (as_of, now) if moments is None else moments.at(row)
+                answers[row] = self._alone(decision, facts_of(row), day, instant)
             except PolicybookError as e:
                 errors[row] = e
         return many.with_answers(answers) if many.left.any() else many, errors

@@ -16,9 +16,10 @@ import numpy as np
 
 from policybook.cells.frame import Frame
 from policybook.cells.grid import Cell, Grid
+from policybook.cells.linear import EPOCH, MICROSECOND
 from policybook.cells.many import ManyCells
 from policybook.cells.plain import may_fault
-from policybook.cells.vectors import Coded, Codes, Mask, Vector, constant, listed
+from policybook.cells.vectors import Coded, Codes, Mask, Numbers, Vector, constant, listed
 from policybook.decide.chain import Decider, Settled
 from policybook.decide.hit_policy import choose
 from policybook.decide.outputs import Outputs, aggregate
@@ -28,13 +29,44 @@ from policybook.model.answer import Item, Outcome
 from policybook.model.book import Decision, HitPolicy, Row
 from policybook.model.faults import FormulaError
 from policybook.model.formula import refs
-from policybook.model.kinds import Field
+from policybook.model.kinds import Base, Field
 from policybook.values import Value
 
 _RANKED = (HitPolicy.ANY, HitPolicy.PRIORITY, HitPolicy.OUTPUT_ORDER)
 NO_ANSWER = Settled(Outcome.NO_MATCH, {}, (), ())
 # Tables whose preparation is kept.
 MAX_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """As of when each of many requests is decided: the day, and the instant in UTC."""
+
+    days: Vector
+    instants: Vector
+
+    @classmethod
+    def of(cls, days: Sequence[date], instants: Sequence[datetime]) -> Moments:
+        """Make moments, one for each row."""
+        return cls(
+            _numbered([d.toordinal() for d in days], Base.DATE), _numbered([(i - EPOCH) // MICROSECOND for i in instants], Base.DATETIME)
+        )
+
+    def take(self, rows: Codes) -> Moments:
+        """Return those of some rows."""
+        return Moments(self.days.take(rows), self.instants.take(rows))
+
+    def at(self, row: int) -> tuple[date, datetime]:
+        """Return those of one row."""
+        day, instant = self.days.at(row), self.instants.at(row)
+        assert isinstance(day, date)
+        assert isinstance(instant, datetime)
+        return day, instant
+
+
+def _numbered(numbers: Sequence[int], base: Base) -> Vector:
+    n = np.array(numbers, dtype=np.int64)
+    return Numbers(n, 1, base, None, int(n.min()), int(n.max())) if len(n) else listed([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +147,14 @@ class ColumnDecider:
         self._cells: dict[int, ManyCells] = {}
         self._faulty: dict[tuple[str, int], frozenset[str]] = {}
 
-    def decide(self, decision: Decision, facts: Mapping[str, Vector], as_of: date, now: datetime, size: int) -> Many:
+    def decide(
+        self, decision: Decision, facts: Mapping[str, Vector], as_of: date, now: datetime, size: int, moments: Moments | None = None
+    ) -> Many:
         """Decide.
 
         Args:
             facts: coerced, complete for this decision
+            moments: the day and the instant of each row, where they differ; all of the era of `as_of`
         Raises:
             NotInForceError: the book, or a figure that is needed, is not in force on that day
             EngineError, LimitError: the engine refused; who asks decides all rows one by one
@@ -128,8 +163,8 @@ class ColumnDecider:
         self.decider.check_in_force(decision, as_of, era)
         vectors: dict[str, Vector] = {name: constant(value, size) for name, value in self.decider.figures(era).items()}
         vectors.update(facts)
-        vectors["as_of"] = constant(as_of, size)
-        vectors["now"] = constant(now, size)
+        vectors["as_of"] = constant(as_of, size) if moments is None else moments.days
+        vectors["now"] = constant(now, size) if moments is None else moments.instants
         frame = Frame(size, self.book.zone, vectors)
         for name in decision.uses.decisions:
             required = self.book.decision_by_name[name]

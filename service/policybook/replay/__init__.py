@@ -1,0 +1,1 @@
+"""The past decided again by edited books: what would have been otherwise."""

@@ -1,0 +1,379 @@
+"""What was answered beside what edited books answer, by columns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from policybook.audit.canonical import items_json, outputs_json
+from policybook.cells.stated import stated_at
+from policybook.decide.bulk import Bulk
+from policybook.decide.chain import Settled
+from policybook.decide.columns import Many, Moments
+from policybook.errors import FactsError, PolicybookError
+from policybook.model.book import Book, Decision
+from policybook.model.facts import Raw, Tag
+from policybook.replay.past import Chunk, Page, Recorded
+
+MAX_EXAMPLES = 5
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Answers as canonical JSON, one a row; of a row that was refused `outcomes` says why and the others are empty."""
+
+    outcomes: Sequence[str]
+    outputs: Sequence[str]
+    items: Sequence[str]
+    rows: Sequence[str]
+
+
+@dataclass(slots=True)
+class Amount:
+    """A sum over requests that come to something else: before and after; `unit` is a currency or empty."""
+
+    before: Fraction = Fraction(0)
+    after: Fraction = Fraction(0)
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One request that comes to something else.
+
+    Args:
+        facts: as stated, by input
+        before, after: the whole answer, as JSON values: outcome, outputs, items, rows
+    """
+
+    id: str
+    as_of: date
+    facts: Mapping[str, Raw]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Move:
+    """The requests that come from one outcome to another.
+
+    Args:
+        weight: the sum of the input by which changes are weighed; None: no such input
+    """
+
+    before: str
+    after: str
+    count: int = 0
+    weight: Fraction | None = None
+    examples: list[Change] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the replay of one decision comes to.
+
+    Args:
+        total: requests that were decided again
+        changed: of those, how many come to another outcome, other outputs or items
+        other_rows: of the others, how many come to the same by other rows
+        refused: why requests are refused as they were before, and how many
+        moves: by outcome from and to
+        amounts: by output, over the changed requests
+        left_out: why requests were not decided again, and how many
+        unit: of the weights
+        first, last: the days as of which they were decided
+    """
+
+    decision: str
+    total: int = 0
+    changed: int = 0
+    other_rows: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    moves: dict[tuple[str, str], Move] = field(default_factory=dict)
+    amounts: dict[str, Amount] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    unit: str = ""
+    weight_total: Fraction | None = None
+    first: date | None = None
+    last: date | None = None
+
+    def add(self, other: Tally, most_examples: int) -> None:
+        """Take in what the replay of other requests of the same decision came to."""
+        self.total += other.total
+        self.changed += other.changed
+        self.other_rows += other.other_rows
+        self.left_out += other.left_out
+        self.refused += other.refused
+        self.unit = self.unit or other.unit
+        self.add_days([day for day in (other.first, other.last) if day is not None])
+        if other.weight_total is not None:
+            self.weight_total = (self.weight_total or Fraction(0)) + other.weight_total
+        for pair, theirs in other.moves.items():
+            move = self.moves.setdefault(pair, Move(*pair))
+            move.count += theirs.count
+            if theirs.weight is not None:
+                move.weight = (move.weight or Fraction(0)) + theirs.weight
+            move.examples += theirs.examples[: max(0, most_examples - len(move.examples))]
+        for name, sums in other.amounts.items():
+            amount = self.amounts.setdefault(name, Amount())
+            amount.unit = amount.unit or sums.unit
+            amount.before += sums.before
+            amount.after += sums.after
+
+    def add_days(self, days: Sequence[date]) -> None:
+        """Widen the days that are covered."""
+        if days:
+            self.first = min(days) if self.first is None else min(self.first, *set(days))
+            self.last = max(days) if self.last is None else max(self.last, *set(days))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Books that decide a chunk: one book, its decision, and what decides by columns."""
+
+    book: Book
+    decision: Decision
+    bulk: Bulk
+
+    def answers(self, chunk: Chunk, days: Sequence[date], instants: Sequence[datetime]) -> Answered:
+        """Decide a chunk again."""
+        size = len(chunk)
+        outcomes, outputs, items, rows = ([""] * size for _ in range(4))
+        for places, day, instant, moments in self._eras(days, instants):
+            columns = chunk.columns if len(places) == size else {n: _taken(c, places) for n, c in chunk.columns.items()}
+            many, errors = self.bulk.by_columns(self.decision, columns, day, instant, len(places), moments)
+            made = self._texts(many)
+            spots = places.tolist()
+            for column, texts in zip((outcomes, outputs, items, rows), made, strict=True):
+                if len(places) == size:
+                    column[:] = texts
+                else:
+                    for spot, text in zip(spots, texts, strict=True):
+                        column[spot] = text
+            for row, error in errors.items():
+                spot = spots[row]
+                outcomes[spot], outputs[spot], items[spot], rows[spot] = _refusal(error), "{}", "[]", "[]"
+        return Answered(outcomes, outputs, items, rows)
+
+    def _eras(self, days: Sequence[date], instants: Sequence[datetime]) -> Iterator[tuple[Any, date, datetime, Moments]]:
+        """Part rows by era of the book."""
+        era_of = {day: self.book.era(day) for day in set(days)}
+        eras = np.array([era_of[day] for day in days], dtype=np.intp)
+        moments = Moments.of(days, instants)
+        for era in np.unique(eras).tolist():
+            places = np.flatnonzero(eras == era)
+            first = int(places[0])
+            yield places, days[first], instants[first], moments if len(places) == len(days) else moments.take(places)
+
+    def _texts(self, many: Many) -> tuple[list[str], list[str], list[str], list[str]]:
+        """Write answers as the log would: once for all that have an answer in common, but for outputs that are computed."""
+        written = [self._written(s) for s in many.settled]
+        group = many.group.tolist()
+        outcomes, outputs, items, rows = ([w[part] for w in written] for part in range(4))
+        made = ([column[g] for g in group] for column in (outcomes, outputs, items, rows))
+        found = tuple(made)
+        if many.fresh is not None:
+            fields, currency = self.decision.outputs, self.book.currency
+            names = list(many.computed)
+            places = np.flatnonzero(many.fresh)
+            coded = [many.computed[n].take(places).coded() for n in names]
+            known: dict[tuple[int, ...], str] = {}
+            codes = zip(*(c.codes.tolist() for c in coded), strict=True) if coded else ((),) * len(places)
+            for place, key in zip(places.tolist(), codes, strict=True):
+                text = known.get(key)
+                if text is None:
+                    values = {n: c.values[k] for n, c, k in zip(names, coded, key, strict=True)}
+                    text = known[key] = outputs_json(values, fields, currency)
+                found[1][place] = text
+        return found  # type: ignore[return-value]  # four lists
+
+    def _written(self, settled: Settled) -> tuple[str, str, str, str]:
+        fields, currency = self.decision.outputs, self.book.currency
+        return (
+            settled.outcome.value,
+            outputs_json(settled.outputs, fields, currency),
+            items_json(settled.items, fields, currency),
+            json.dumps([r.id for r in settled.selected], separators=(",", ":")),
+        )
+
+
+def _taken(column: Any, places: Any) -> Any:
+    return [column[i] for i in places.tolist()]
+
+
+def _refusal(error: PolicybookError) -> str:
+    """Say in few words why a request is refused; never with a value of its own."""
+    if isinstance(error, FactsError):
+        names = sorted({f.path.partition("[")[0].removeprefix("facts.") or f.code.slug for f in error.report})
+        return f"{REFUSED}: facts {', '.join(names[:3])}"
+    return f"{REFUSED}: {type(error).__name__.removesuffix('Error')}"
+
+
+class Replay:
+    """Compares chunk by chunk.
+
+    Args:
+        after: the edited books, by decision
+        before: the books of before, by decision, for requests without a recorded answer
+        weigh: the input by which changes are weighed; empty: none
+        as_of: decide all as of this day and instant instead of their own
+    """
+
+    def __init__(
+        self,
+        after: Mapping[str, Side],
+        before: Mapping[str, Side] | None = None,
+        *,
+        weigh: str = "",
+        as_of: tuple[date, datetime] | None = None,
+        examples: int = MAX_EXAMPLES,
+    ) -> None:
+        self._after = after
+        self._before = before or {}
+        self._weigh = weigh
+        self._as_of = as_of
+        self._examples = examples
+        self.tallies: dict[str, Tally] = {}
+
+    def replayed(self, part: Page | Chunk) -> list[tuple[Tally, list[Change]]]:
+        """Decide a part of the past again: what it comes to, and the requests that come to something else, for each decision in it."""
+        chunks = part.chunks(self._find) if isinstance(part, Page) else (part,)
+        return [self._compared(chunk) for chunk in chunks]
+
+    def add(self, tally: Tally) -> None:
+        """Count what a part came to."""
+        self.tallies.setdefault(tally.decision, Tally(tally.decision)).add(tally, self._examples)
+
+    def _find(self, name: str) -> tuple[Book, Decision] | None:
+        side = self._after.get(name)
+        return None if side is None else (side.book, side.decision)
+
+    def _compared(self, chunk: Chunk) -> tuple[Tally, list[Change]]:
+        tally = Tally(chunk.decision)
+        tally.left_out += chunk.left_out
+        if not len(chunk):
+            return tally, []
+        tally.total += len(chunk)
+        tally.add_days(chunk.days)
+        side = self._after[chunk.decision]
+        days, instants = chunk.days, chunk.instants
+        if self._as_of is not None:
+            days, instants = [self._as_of[0]] * len(chunk), [self._as_of[1]] * len(chunk)
+        after = side.answers(chunk, days, instants)
+        before: Answered | Recorded | None = chunk.recorded
+        if before is None or self._before:
+            earlier = self._before.get(chunk.decision)
+            if earlier is None:
+                return Tally(chunk.decision, left_out=Counter({"the books of before do not decide it": len(chunk)})), []
+            before = earlier.answers(chunk, chunk.days, chunk.instants)
+        same = [
+            a == b and c == d and e == f
+            for a, b, c, d, e, f in zip(
+                before.outputs, after.outputs, before.outcomes, after.outcomes, before.items, after.items, strict=True
+            )
+        ]
+        tally.other_rows += sum(s and a != b for s, a, b in zip(same, before.rows, after.rows, strict=True))
+        tally.refused += Counter(o for s, o in zip(same, after.outcomes, strict=True) if s and o.startswith(REFUSED))
+        weights = self._weights(chunk, side.book)
+        if weights is not None:
+            tally.unit = tally.unit or weights[1]
+            tally.weight_total = (tally.weight_total or Fraction(0)) + sum(weights[0], Fraction(0))
+        changes = []
+        for row in (i for i, s in enumerate(same) if not s):
+            change = self._change(chunk, row, before, after, side.book)
+            changes.append(change)
+            self._count(tally, change, None if weights is None else weights[0][row])
+        return tally, changes
+
+    def _weights(self, chunk: Chunk, book: Book) -> tuple[list[Fraction], str] | None:
+        """Return each request's weight, and its unit."""
+        column, known = chunk.columns.get(self._weigh), book.input_by_name.get(self._weigh)
+        if not self._weigh or column is None or known is None:
+            return None
+        texts: dict[str, Fraction] = {}
+        found = []
+        for row in range(len(chunk)):
+            raw = stated_at(column, row, known)
+            text = "" if raw is None else raw.value.amount if raw.tag is Tag.MONEY else str(raw.value)
+            value = texts.get(text)
+            if value is None:
+                try:
+                    value = Fraction(text or 0)
+                except (ValueError, ZeroDivisionError):
+                    value = Fraction(0)
+                texts[text] = value
+            found.append(value)
+        return found, book.currency if known.kind.base.value == "money" else known.unit.get("en")
+
+    @staticmethod
+    def _change(chunk: Chunk, row: int, before: Answered | Recorded, after: Answered, book: Book) -> Change:
+        facts = {}
+        for name, column in chunk.columns.items():
+            known = book.input_by_name.get(name)
+            # What is no input any more was stated all the same.
+            stated = column[row] if known is None and isinstance(column, list) else None
+            value = stated_at(column, row, known) if known is not None else stated
+            if value is not None:
+                facts[name] = value
+        return Change(chunk.ids[row], chunk.days[row], facts, _plain(before, row), _plain(after, row))
+
+    def _count(self, tally: Tally, change: Change, weight: Fraction | None) -> None:
+        tally.changed += 1
+        pair = (label(change.before), label(change.after))
+        move = tally.moves.get(pair)
+        if move is None:
+            move = tally.moves[pair] = Move(*pair)
+        move.count += 1
+        if weight is not None:
+            move.weight = (move.weight or Fraction(0)) + weight
+        if len(move.examples) < self._examples:
+            move.examples.append(change)
+        for side, answer in (("before", change.before), ("after", change.after)):
+            for name, value in answer["outputs"].items():
+                number, unit = _number(value)
+                if number is not None:
+                    amount = tally.amounts.setdefault(name, Amount())
+                    amount.unit = amount.unit or unit
+                    setattr(amount, side, getattr(amount, side) + number)
+
+
+def _plain(answers: Answered | Recorded, row: int) -> dict[str, Any]:
+    return {
+        "outcome": answers.outcomes[row],
+        "outputs": json.loads(answers.outputs[row]),
+        "items": json.loads(answers.items[row]),
+        "rows": json.loads(answers.rows[row]),
+    }
+
+
+def label(answer: Mapping[str, Any]) -> str:
+    """Name the kind of an answer: its outputs that are words or truths, else its rows; or why there is none."""
+    if answer["outcome"] != "decided":
+        return str(answer["outcome"])
+    words = [
+        f"{name} {str(text).lower() if isinstance(text, bool) else text}"
+        for name, value in answer["outputs"].items()
+        if isinstance(text := value.get("text") if isinstance(value, dict) else value, str | bool) and len(str(text)) <= MAX_LABEL
+    ]
+    return ", ".join(words) or ", ".join(dict.fromkeys(answer["rows"])) or "nothing selected"
+
+
+MAX_LABEL = 40
+
+
+def _number(value: Any) -> tuple[Fraction | None, str]:
+    if isinstance(value, dict):
+        if "money" in value:
+            return Fraction(Decimal(value["money"]["amount"])), str(value["money"]["currency"])
+        if "decimal" in value:
+            return Fraction(value["decimal"]), ""
+    return None, ""

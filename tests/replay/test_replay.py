@@ -1,0 +1,328 @@
+"""The past decided again: what the report says is what deciding one by one comes to."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.keeping import BODY, NOON, Clock
+from books_in_text import HEAD, raw
+from policybook import Answer, Desk, Request, Store, TraceLevel
+from policybook.audit.entry import Purpose
+from policybook.audit.masking import Masks
+from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.check.book import check_source
+from policybook.cli.main import cli
+from policybook.source import Source
+from policybook.store.reload import make_edition
+
+HERE = Path(__file__).resolve().parent
+Golden = Callable[[Path, str], None]
+BEFORE = HEAD + BODY.format(cap=100)
+# Another cap, dearer from a day on; a decision less, an input more.
+AFTER = BEFORE.replace(
+    "{cap: {type: money, value: 100, set_by: company}}",
+    "{cap: {type: money, set_by: company, values: [{from: 2020-01-01, value: 60}, {from: 2026-04-01, value: 90}, {from: 2026-06-01, value: 5}]}}",
+)
+
+
+def desk_of(text: str, log: SqliteLog | None = None, clock: Clock | None = None) -> Desk:
+    book, report = check_source(Source("book.yaml", text))
+    assert book is not None, report.render({})
+    store = Store()
+    store.publish(make_edition(book, NOON))
+    ids = itertools.count(1)
+    return Desk(store, now=clock or Clock(), new_id=lambda: f"decision-{next(ids):04}", log=log)
+
+
+@contextmanager
+def logged(path: Path, *, masked: str = "", clock: Clock | None = None) -> Iterator[Desk]:
+    """A desk that records what it decides by the book of before."""
+    clock = clock or Clock()
+    log = SqliteLog(LogSettings(path=path, masks=Masks(frozenset([masked] if masked else []))), now=clock)
+    try:
+        yield desk_of(BEFORE, log, clock)
+    finally:
+        log.close()
+
+
+def ask(desk: Desk, amount: Any = 50, decision: str = "order", **more: Any) -> Answer:
+    facts = {"amount": raw(amount), **{n: raw(v) for n, v in more.pop("facts", {}).items()}}
+    return desk.decide(Request(decision=f"book.{decision}", facts=facts, caller="erp", **more))
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
+
+
+def replayed(*arguments: object) -> dict[str, Any]:
+    """What the command says, by decision."""
+    done = run(*arguments, "--format", "json")
+    assert done.exit_code == 0, done.output
+    return {one["decision"]: one for one in json.loads(done.stdout)}
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Path:
+    path = tmp_path / "book.yaml"
+    path.write_text(AFTER, encoding="utf-8")
+    return path
+
+
+REQUESTS = st.lists(
+    st.tuples(
+        st.sampled_from(["order", "strict", "pieces"]),
+        st.one_of(st.integers(0, 200), st.just("1e3"), st.just("30.5")),
+        st.sampled_from([None, date(2026, 3, 31), date(2026, 4, 1), datetime(2026, 5, 31, 17, 0, tzinfo=UTC)]),
+        st.lists(st.integers(0, 3), max_size=3),
+        st.sampled_from(TraceLevel),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=25)
+@given(REQUESTS, st.booleans())
+def test_it_says_what_deciding_one_by_one_comes_to(tmp_path_factory: pytest.TempPathFactory, asked: list[Any], as_of_day: bool) -> None:
+    folder = tmp_path_factory.mktemp("replay")
+    (folder / "book.yaml").write_text(AFTER, encoding="utf-8")
+    given_out: list[tuple[Answer, dict[str, Any]]] = []
+    with logged(folder / "d.db") as desk:
+        for decision, amount, as_of, parts, trace in asked:
+            facts = {"parts": parts} if decision == "pieces" else {}
+            given_out.append((ask(desk, amount, decision, as_of=as_of, facts=facts, trace=trace), {"amount": amount, **facts}))
+    other = desk_of(AFTER)
+    day = date(2026, 6, 2)
+    wanted: dict[str, list[str]] = {}
+    for answer, facts in given_out:
+        name = f"book.{answer.decision.name}"
+        # What a day or an instant was at, it is again: the log holds the instant.
+        moment: Any = day if as_of_day else answer.decided_at
+        if not as_of_day and asked[int(answer.decision_id[-4:]) - 1][2] is not None:
+            moment = asked[int(answer.decision_id[-4:]) - 1][2]
+        again = other.decide(Request(decision=name, facts={n: raw(v) for n, v in facts.items()}, as_of=moment))
+        same = (again.outcome, again.outputs, plain(again)) == (answer.outcome, answer.outputs, plain(answer))
+        wanted.setdefault(name, []).extend([] if same else [answer.decision_id])
+    arguments = ["--as-of", str(day)] if as_of_day else []
+    output = folder / "changed.csv"
+    found = replayed("--log", folder / "d.db", "--against", folder / "book.yaml", "--jobs", "1", "--output", output, *arguments)
+    assert {name: one["changed"] for name, one in found.items()} == {name: len(ids) for name, ids in wanted.items()}
+    with output.open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert sorted(line["id"] for line in lines) == sorted(i for ids in wanted.values() for i in ids)
+
+
+def plain(answer: Answer) -> list[Any]:
+    return [(i.row.id, i.item_number, dict(i.outputs)) for i in answer.items]
+
+
+def test_what_is_seen(tmp_path: Path, edited: Path, golden: Golden) -> None:
+    with logged(tmp_path / "d.db") as desk:
+        for amount in (50, 70, 80, 95, 120, 4_000):
+            ask(desk, amount, facts={"customer": f"c-{amount}"})
+        ask(desk, 70, as_of=date(2026, 5, 2))
+        ask(desk, 95, as_of=date(2026, 5, 2))
+        ask(desk, 10, "strict")
+        ask(desk, 10, "pieces", facts={"parts": [1, 2]})
+    edited.write_text(AFTER.replace("{twice: 2 * part}", "{twice: 3 * part}"), encoding="utf-8")
+    done = run("--log", tmp_path / "d.db", "--against", edited, "--amount", "amount", "--examples", "1")
+    assert done.exit_code == 0, done.output
+    golden(HERE / "wanted" / "replay.txt", done.stdout)
+    assert run("--log", tmp_path / "d.db", "--against", edited, "--exit-code").exit_code == 1
+
+
+def test_nothing_changes(tmp_path: Path) -> None:
+    same = tmp_path / "book.yaml"
+    same.write_text(BEFORE + "# a note\n", encoding="utf-8")
+    with logged(tmp_path / "d.db") as desk:
+        ask(desk, 50)
+        ask(desk, 50, purpose=Purpose.EXPLANATION)
+    done = run("--log", tmp_path / "d.db", "--against", same, "--exit-code")
+    assert (done.exit_code, done.stdout) == (0, "book.order  1 request decided again, of 2026-03-31: all alike\n")
+
+
+def test_an_edit_that_is_not_in_force_yet_is_told(tmp_path: Path) -> None:
+    later = tmp_path / "book.yaml"
+    later.write_text(BEFORE.replace("value: 100, set_by", "set_by").replace(
+        "{cap: {type: money, set_by: company}}",
+        "{cap: {type: money, set_by: company, values: [{from: 2020-01-01, value: 100}, {from: 2027-01-01, value: 10}]}}",
+    ), encoding="utf-8")  # fmt: skip
+    with logged(tmp_path / "d.db") as desk:
+        ask(desk, 50)
+    done = run("--log", tmp_path / "d.db", "--against", later)
+    assert "all alike" in done.stdout
+    assert "the edited book changes on 2027-01-01, after the last day replayed: --as-of 2027-01-01 decides all as of then" in done.stdout
+    assert "1 come to something else (100 %)" in run("--log", tmp_path / "d.db", "--against", later, "--as-of", "2027-01-01").stdout
+
+
+def test_what_cannot_be_compared_is_told_and_counted(tmp_path: Path) -> None:
+    edited = tmp_path / "book.yaml"
+    text = AFTER.replace("customer: {type: text, default: '\"nobody\"'}", "customer: {type: enum, values: [a, b], default: a}")
+    text = text.replace("{amount: <= cap}", "{amount: <= cap, customer: a}")
+    strict = text[text.index("  strict:") : text.index("  pieces:")]
+    edited.write_text(text.replace(strict, ""), encoding="utf-8")
+    with logged(tmp_path / "d.db", masked="at") as desk:
+        ask(desk, 50, facts={"customer": "a"})
+        ask(desk, 50, facts={"customer": "zoo"})
+        ask(desk, 50, facts={"at": "2026-01-01T00:00:00Z"})
+        ask(desk, 50, "strict")
+    found = replayed("--log", tmp_path / "d.db", "--against", edited)
+    assert found["book.strict"]["left_out"] == {"the edited books do not decide it": 1}
+    order = found["book.order"]
+    assert (order["requests"], order["left_out"]) == (3, {})
+    assert [(c["from"], c["to"], c["requests"]) for c in order["changes"] if "refused" in c["to"]] == [
+        ("outcome ship", "refused: facts customer", 1)
+    ]
+    with logged(tmp_path / "m.db", masked="amount") as desk:
+        ask(desk, 50)
+    masked = replayed("--log", tmp_path / "m.db", "--against", edited)["book.order"]
+    assert (masked["requests"], masked["left_out"]) == (0, {"masked in the log: amount": 1})
+
+
+# ---------------------------------------------------------------- files
+
+
+CSV = 'order,value,customer,parts,day\n1,50,x,,2026-03-01\n2,70,,[],2026-03-01\n3,95,y,"[1, 2]",2026-05-01\n4,abc,z,,2026-03-01\n'
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    path = tmp_path / "orders.csv"
+    path.write_text(CSV, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    (tmp_path / "old").mkdir()
+    path = tmp_path / "old" / "book.yaml"
+    path.write_text(BEFORE, encoding="utf-8")
+    return path
+
+
+def test_a_file_of_another_system(orders: Path, before: Path, edited: Path) -> None:
+    arguments = (
+        orders,
+        "--decision",
+        "book.order",
+        "--before",
+        before,
+        "--against",
+        edited,
+        "--map",
+        "value=amount",
+        "--day-column",
+        "day",
+    )
+    found = replayed(*arguments, "--id-column", "order", "--examples", "9")["book.order"]
+    assert (found["requests"], found["first_day"], found["last_day"]) == (4, "2026-03-01", "2026-05-01")
+    # 50: another rest; 70 and 95: not within the new caps; `abc` is refused by both.
+    assert [(c["from"], c["to"], [e["id"] for e in c["examples"]]) for c in found["changes"]] == [
+        ("outcome ship", "outcome refuse", ["2", "3"]),
+        ("outcome ship", "outcome ship", ["1"]),
+    ]
+    assert found["refused_by_both"] == {"refused: facts amount": 1}
+    named = replayed(*arguments)["book.order"]
+    assert named["changes"][1]["examples"][0]["id"] == "line 2"
+
+
+def test_a_parquet_file(tmp_path: Path, before: Path, edited: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from decimal import Decimal
+
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "amount": pa.array([Decimal("50.00"), Decimal("70.00"), None], pa.decimal128(10, 2)),
+            "parts": pa.array([[1], [], None], pa.list_(pa.int64())),
+            "day": pa.array([date(2026, 3, 1)] * 3),
+            "ratio": pa.array([0.1, 0.2, 0.3]),
+        }
+    )
+    file = tmp_path / "orders.parquet"
+    pq.write_table(table, file)
+    arguments = (file, "--decision", "book.order", "--before", before, "--against", edited)
+    found = replayed(*arguments, "--day-column", "day")["book.order"]
+    assert (found["changed"], found["refused_by_both"]) == (2, {"refused: facts amount": 1})
+    done = run(*arguments, "--map", "ratio=customer")
+    assert done.exit_code == 1
+    assert "the column `ratio` holds floats; numbers are exact here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "says"),
+    [
+        ("a,b\n1,2\n", (), "no column is called as an input of `book` (amount, customer, day, at, parts); name them with --map"),
+        ("amount\n1\n", ("--map", "value=amount"), "there is no column `value`; there are amount"),
+        ("value\n1\n", ("--map", "value=amout"), "`book` has no input `amout`, for the column `value`"),
+        ("amount,value\n1,2\n", ("--map", "value=amount"), "two columns are the input `amount`"),
+        ("amount,amount\n1,2\n", (), "two columns have one name"),
+        ("amount,customer\n1,x\n2\n", (), "line 3 has 1 values, the first line names 2 columns"),
+        ("amount,on\n1,soon\n", ("--day-column", "on"), "`soon` is no day; write 2026-03-31"),
+        ("amount,parts\n1,[1\n", (), "a list is written `[a, b]`"),
+        ('amount\n"1\n', (), "unexpected end of data"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, before: Path, edited: Path, text: str, more: tuple[str, ...], says: str) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(text, encoding="utf-8")
+    done = run(file, "--decision", "book.order", "--before", before, "--against", edited, *more)
+    assert done.exit_code == 1
+    assert says in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((), 2, "name either a decision log (--log) or a FILE"),
+        (("--log", "{log}", "{orders}"), 2, "name either a decision log (--log) or a FILE"),
+        (("{orders}",), 2, "a FILE needs --before"),
+        (("{orders}", "--before", "{before}", "--decision", "book.oder"), 1, "have no decision `book.oder`; did you mean `book.order`?"),
+        (("--log", "{log}", "--amount", "amout"), 1, "no book has an input `amout`; did you mean `amount`?"),
+        (("--log", "{log}", "--as-of", "soon"), 2, "soon"),
+        (("--log", "{before}"), 3, "the decision log"),
+        (("--log", "{log}", "--map", "x"), 2, "`x` is no COLUMN=INPUT"),
+    ],
+)
+def test_what_cannot_be_asked(  # noqa: PLR0917 - fixtures and the case
+    tmp_path: Path, orders: Path, before: Path, edited: Path, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    with logged(tmp_path / "d.db"):
+        pass
+    places = {"log": tmp_path / "d.db", "orders": orders, "before": before}
+    done = run(*(a.format(**places) for a in arguments), "--against", edited)
+    assert (done.exit_code, says in done.stderr.replace("\n", " ")) == (code, True), done.stderr
+
+
+def test_an_empty_log(tmp_path: Path, edited: Path) -> None:
+    with logged(tmp_path / "d.db"):
+        pass
+    assert run("--log", tmp_path / "d.db", "--against", edited).stdout == "no decision to replay\n"
+
+
+def test_several_processes_come_to_what_one_does(tmp_path: Path, edited: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policybook.replay.past.CHUNK", 7)
+    clock = Clock(step=timedelta(hours=5))
+    with logged(tmp_path / "d.db", clock=clock) as desk:
+        for n in range(60):
+            ask(desk, 3 * n, ("order", "pieces")[n % 2], facts={"parts": [n]})
+    one, two = (
+        run("--log", tmp_path / "d.db", "--against", edited, "--jobs", jobs, "--amount", "amount", "-o", tmp_path / f"{jobs}.csv")
+        for jobs in (1, 2)
+    )
+    assert one.exit_code == two.exit_code == 0
+    assert one.stdout == two.stdout
+    assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
