@@ -71,6 +71,10 @@ class Challengers:
         self._desk = desk
         desk.beside = self
 
+    def watches(self, policy: str) -> bool:
+        """Tell whether decisions of a policy have a challenger without asking for one."""
+        return self._challengers.newest(policy) is not None
+
     def check(self, policy: str, version: str) -> None:
         """Find out whether a version can challenge.
 
@@ -86,7 +90,7 @@ class Challengers:
             now: the instant as of which it was decided
         """
         try:
-            challenger = self._edition(answer.policy, request.challenger) if request.challenger else self._configured(answer)
+            challenger = self._edition(answer.policy, request.challenger) if request.challenger else self._challengers.newest(answer.policy)
         except PolicybookError:
             return
         if challenger is None or challenger.version == answer.version:
@@ -117,12 +121,6 @@ class Challengers:
             )  # fmt: skip
 
     # ------------------------------------------------------------ which
-
-    def _configured(self, answer: Answer) -> Edition | None:
-        try:
-            return self._challengers.edition(answer.policy)
-        except UnknownNameError:
-            return None
 
     def _edition(self, policy: str, version: str) -> Edition:
         for store in (self._challengers, self._served):

@@ -20,6 +20,7 @@ from policybook.audit.log import Log, NoLog
 from policybook.cells.stated import Column
 from policybook.decide.bulk import ColumnAnswers
 from policybook.decide.chain import Settled, Verdict
+from policybook.decide.columns import Many
 from policybook.diagnostics import nearest
 from policybook.errors import (
     EngineError,
@@ -89,6 +90,45 @@ class Taken:
     kept: Future[Record | None] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sheet:
+    """What requests of one decision, version and moment come to, row by row; nothing of it is recorded.
+
+    Args:
+        many: the answers
+        errors: by row, why it has none
+        ids: of the answers, also of those that there are not
+        elapsed_ns: spent on one
+    """
+
+    edition: Edition
+    decision: Decision
+    as_of: date
+    decided_at: datetime
+    now: datetime
+    many: Many
+    errors: Mapping[int, PolicybookError]
+    ids: Sequence[str]
+    elapsed_ns: int
+
+    def answer(self, row: int, settled: Settled, request_id: str) -> Answer:
+        """Return the answer of a row.
+
+        Args:
+            settled: what `many` says of it
+        """
+        return _answer(
+            settled,
+            self.edition.book,
+            self.decision,
+            self.as_of,
+            decision_id=self.ids[row],
+            request_id=request_id,
+            decided_at=self.decided_at,
+            elapsed_ns=self.elapsed_ns,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reevaluation:
     """A recorded decision, decided again by the version that it was decided by.
@@ -127,6 +167,10 @@ class Counts:
 class Beside(Protocol):
     """What sees each decision that is given out: other versions, which decide it too."""
 
+    def watches(self, policy: str) -> bool:
+        """Tell whether decisions of a policy are looked at without being asked to."""
+        ...
+
     def check(self, policy: str, version: str) -> None:
         """Raise UnknownNameError unless a version can decide beside."""
         ...
@@ -146,14 +190,24 @@ class Desk:
     Args:
         now: the clock, aware; new_id: ids of answers. Both are arguments so that an answer can be repeated exactly.
         log: what records decisions; none unless it is given
+        new_ids: many ids at once, where that is cheaper than one by one
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], new_id: Callable[[], str], log: Log | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+        log: Log | None = None,
+        new_ids: Callable[[int], Sequence[str]] | None = None,
+    ) -> None:
         self.store = store
         self.now = now
         self.log: Log = log or NoLog()
         self.beside: Beside | None = None
         self._new_id = new_id
+        self._new_ids = new_ids or (lambda count: [new_id() for _ in range(count)])
         self._kept: OrderedDict[str, Edition] = OrderedDict()
 
     def decide(self, request: Request) -> Answer:
@@ -230,6 +284,22 @@ class Desk:
         """
         return self._taken(request, _or_error(self._decided, request))
 
+    def sheet(self, asked: Request, facts: Sequence[RawFacts]) -> Sheet | None:
+        """Decide requests that ask the same but for their facts, by columns; each row comes to what `take` returns or raises for it.
+
+        Args:
+            asked: what they have in common
+        Returns:
+            None where each has to be taken by itself: something keeps or compares every answer, or there is no such decision
+        """
+        beside = self.beside
+        if self.log.is_on or asked.challenger or asked.trace is not TraceLevel.NONE:
+            return None
+        if beside is not None and beside.watches(asked.decision.partition(".")[0]):
+            return None
+        made = self._sheet(asked, facts)
+        return None if made is None or made.decision.must_log else made
+
     def take_many(self, requests: Sequence[Request]) -> list[Taken | PolicybookError]:
         """Decide requests and hand them to the log; each comes to what `take` returns or raises for it."""
         made = self._decided_many(requests)
@@ -256,7 +326,7 @@ class Desk:
             kept = log.put(_entry(request, answer, edition, now))
         elif answer.decision.must_log:
             log.refuse(f"{answer.policy}.{answer.decision.name}")
-        if beside is not None and request.purpose is Purpose.DECISION:
+        if beside is not None and request.purpose is Purpose.DECISION and (request.challenger or beside.watches(answer.policy)):
             beside.offer(request, answer, now)
         return Taken(request, answer, kept)
 
@@ -382,37 +452,36 @@ class Desk:
 
     def _together(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
         """Decide requests of one decision, version and moment by columns; nothing when there is no such decision."""
-        started = time.perf_counter_ns()
-        try:
-            edition, decision = decision_named(self.store, requests[0])
-            decided_at = self.now()
-            as_of, now = moments(requests[0].as_of, decided_at, edition.book)
-        except PolicybookError:
+        sheet = self._sheet(requests[0], [r.facts for r in requests])
+        if sheet is None:
             # Each says so by itself.
             return []
-        many, errors = edition.bulk.by_facts(decision, [r.facts for r in requests], as_of, now)
-        answers = many.all()
-        elapsed_ns = (time.perf_counter_ns() - started) // len(requests)
-        book, new_id = edition.book, self._new_id
+        errors = sheet.errors
         return [
-            errors[row]
-            if row in errors
-            else (
-                _answer(
-                    answer,
-                    book,
-                    decision,
-                    as_of,
-                    decision_id=new_id(),
-                    request_id=request.request_id,
-                    decided_at=decided_at,
-                    elapsed_ns=elapsed_ns,
-                ),
-                edition,
-                now,
-            )
-            for row, (request, answer) in enumerate(zip(requests, answers, strict=True))
+            errors[row] if row in errors else (sheet.answer(row, settled, request.request_id), sheet.edition, sheet.now)
+            for row, (request, settled) in enumerate(zip(requests, sheet.many.all(), strict=True))
         ]
+
+    def _sheet(self, asked: Request, facts: Sequence[RawFacts]) -> Sheet | None:
+        started = time.perf_counter_ns()
+        try:
+            edition, decision = decision_named(self.store, asked)
+            decided_at = self.now()
+            as_of, now = moments(asked.as_of, decided_at, edition.book)
+        except PolicybookError:
+            return None
+        many, errors = edition.bulk.by_facts(decision, facts, as_of, now)
+        return Sheet(
+            edition=edition,
+            decision=decision,
+            as_of=as_of,
+            decided_at=decided_at,
+            now=now,
+            many=many,
+            errors=errors,
+            ids=self._new_ids(len(facts)),
+            elapsed_ns=(time.perf_counter_ns() - started) // max(1, len(facts)),
+        )
 
     def _decided(self, request: Request) -> _Decided:
         started = time.perf_counter_ns()

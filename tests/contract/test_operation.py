@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import grpc
 import pytest
@@ -449,6 +450,18 @@ def test_ids_sort_by_time() -> None:
         time.sleep(0.002)
     assert ids == sorted(ids)
     assert len(set(ids)) == 20
+
+
+def test_ids_of_many_are_as_those_of_one() -> None:
+    from policybook.server.app import new_id, new_ids
+
+    before, ids = new_id(), new_ids(500)
+    time.sleep(0.002)
+    assert before[:13] <= min(ids)[:13]
+    assert max(ids) < new_id()
+    assert len(set(ids)) == 500
+    for made in (before, *ids):
+        assert (str(UUID(made)), UUID(made).version, UUID(made).variant) == (made, 7, RFC_4122)
 
 
 def test_the_clock_is_an_argument() -> None:

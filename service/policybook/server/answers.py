@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
 
+from policybook.desk import Sheet
 from policybook.model.answer import Answer, Headroom, Item, NamedValue, Outcome, RowVerdict, Side, TableTrace, UsedParameter, Verdict
 from policybook.model.book import Decision, Row
 from policybook.model.kinds import Kind
@@ -268,20 +269,60 @@ class Printer:
     def tail(self, answer: Answer, language: str) -> bytes:
         """Encode an answer but for its ids."""
         prints = self._print(answer, answer.decision, language)
-        out = [
+        before, after = self._around(answer, prints)
+        out = [before]
+        if answer.outputs:
+            out.append(prints.outputs(_OUTPUTS, answer.outputs))
+        out.append(after)
+        if answer.tables:
+            out.append(wire.part(_TRACE, self._trace(answer, answer.tables, language)))
+        return b"".join(out)
+
+    def _around(self, answer: Answer, prints: Print) -> tuple[bytes, bytes]:
+        """Encode what stands before the outputs of an answer and behind its ids, and what behind them and before its trace."""
+        before = (
             prints.head,
             wire.text(_AS_OF, answer.as_of.isoformat()),
             wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)),
             _OUTCOME[answer.outcome],
-        ]
-        if answer.outputs:
-            out.append(prints.outputs(_OUTPUTS, answer.outputs))
-        if answer.items:
-            out.append(prints.items(answer.items))
-        out.extend([prints.matched(row) for row in answer.selected])
-        if answer.tables:
-            out.append(wire.part(_TRACE, self._trace(answer, answer.tables, language)))
-        return b"".join(out)
+        )
+        after = [prints.items(answer.items)] if answer.items else []
+        after += [prints.matched(row) for row in answer.selected]
+        return b"".join(before), b"".join(after)
+
+    def sheet(self, sheet: Sheet, request_ids: Sequence[str], language: str, tags: tuple[bytes, bytes]) -> list[bytes]:
+        """Encode the answers of a sheet, row by row; what rows have in common is encoded once. Rows without an answer mean nothing.
+
+        Args:
+            tags: of the field that each stands in, and of the one within
+        """
+        many = sheet.many
+        fresh = many.fresh.tolist() if many.fresh is not None else None
+        outer, inner = tags
+        around: dict[int, tuple[Print, bytes, bytes]] = {}
+        frames: dict[tuple[int, int, int], tuple[bytes, bytes, bytes]] = {}
+        out: list[bytes] = []
+        for row, (code, decision_id, request_id) in enumerate(zip(many.group.tolist(), sheet.ids, request_ids, strict=True)):
+            if fresh is not None and fresh[row]:
+                found = around.get(code)
+                if found is None:
+                    answer = sheet.answer(row, many.settled[code], "")
+                    prints = self._print(answer, answer.decision, language)
+                    found = around[code] = (prints, *self._around(answer, prints))
+                prints, before, after = found
+                outputs = prints.outputs(_OUTPUTS, {name: vector.at(row) for name, vector in many.computed.items()})
+                ids = wire.text(_DECISION_ID, decision_id) + wire.text(_REQUEST_ID, request_id)
+                out.append(wire.part(outer, wire.part(inner, b"".join((ids, before, outputs, after)))))
+                continue
+            own, asked = decision_id.encode(), request_id.encode()
+            key = (code, len(own), len(asked))
+            frame = frames.get(key)
+            if frame is None:
+                tail = self.tail(sheet.answer(row, many.settled[code], ""), language)
+                frame = frames[key] = _frame(outer, inner, len(own), len(asked), tail)
+            start, middle, end = frame
+            out.append(b"".join((start, own, middle, asked, end)))
+        return out
 
     def _trace(self, answer: Answer, tables: Sequence[TableTrace], language: str) -> bytes:
         elapsed = Duration(seconds=answer.elapsed_ns // 1_000_000_000, nanos=answer.elapsed_ns % 1_000_000_000)
@@ -299,6 +340,19 @@ class Printer:
                 self._prints.clear()
             found = self._prints[key] = Print(answer.policy, answer.version, decision, answer.currency, language)
         return found
+
+
+def _frame(outer: bytes, inner: bytes, own: int, asked: int, tail: bytes) -> tuple[bytes, bytes, bytes]:
+    """Encode what stands before, between and behind the two ids of an answer.
+
+    Args:
+        own, asked: how many bytes the ids have
+    """
+    start = _DECISION_ID + wire.varint(own) if own else b""
+    middle = _REQUEST_ID + wire.varint(asked) if asked else b""
+    size = len(start) + own + len(middle) + asked + len(tail)
+    within = inner + wire.varint(size)
+    return b"".join((outer, wire.varint(len(within) + size), within, start)), middle, tail
 
 
 class Alike:

@@ -42,6 +42,14 @@ def new_id() -> str:
     return f"{t[:8]}-{t[8:]}-7{r[:3]}-{'89ab'[int(r[3], 16) & 3]}{r[4:7]}-{r[7:19]}"
 
 
+def new_ids(count: int) -> list[str]:
+    """Return many ids of answers, made at one moment."""
+    r = os.urandom(10 * count).hex()
+    t = f"{time.time_ns() // 1_000_000:012x}"
+    head = f"{t[:8]}-{t[8:]}-7"
+    return [f"{head}{r[i : i + 3]}-{'89ab'[int(r[i + 3], 16) & 3]}{r[i + 4 : i + 7]}-{r[i + 7 : i + 19]}" for i in range(0, 20 * count, 20)]
+
+
 class Server:
     """One server. `start`, then `load` or `open`, then `stop`; on one event loop.
 
@@ -142,7 +150,7 @@ class Server:
         if kept is not None:
             _check_masks(kept, store)
             self._log = await asyncio.to_thread(SqliteLog, kept, now=self._now)
-        desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log)
+        desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log, new_ids=new_ids if self._new_id is new_id else None)
         self._challengers = Challengers(store, challengers, now=self._now, new_id=self._new_id)
         self._challengers.watch(desk)
         self.services.desk = desk

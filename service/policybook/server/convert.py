@@ -17,7 +17,7 @@ from policybook.errors import FactsError, PolicybookError, RequestError
 from policybook.explain.explainer import Question
 from policybook.explain.why_not import DEFAULT_ALTERNATIVES
 from policybook.model.answer import TraceLevel
-from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
+from policybook.model.facts import RAW_NULL, Raw, RawFacts, RawMoney, Tag
 from policybook.model.kinds import Base, Kind
 from policybook.server import wire
 from policybook.server.limits import Limits, TooManyItemsError
@@ -105,26 +105,49 @@ def read_request(message: decision_pb.DecideRequest, limits: Limits, caller: str
         RequestError: another field is wrong
         TooManyItemsError: lists and records of more values than a request may hold
     """
-    facts, faults = _plain_facts(message.facts), _NO_FAULTS
     level = level_of(message.trace_level)
-    if facts is None:
-        reader = FactReader(limits)
-        facts, faults = reader.read(message.facts), reader.faults
-    version = message.policy_version
+    reader = FactReader(limits)
+    facts = reader.read(message.facts)
+    return _request(message, limits, caller, level, facts, message.request_id), reader.faults
+
+
+def read_head(message: decision_pb.DecideRequest, limits: Limits, caller: str = "") -> Request:
+    """Return what a message asks, without its facts and its id.
+
+    Raises:
+        RequestError: a field is wrong
+    """
+    return _request(message, limits, caller, level_of(message.trace_level), {}, "")
+
+
+def plain_facts(message: decision_pb.DecideRequest, limits: Limits) -> RawFacts | None:
+    """Return the facts of a message; None where the wire alone shows something to be wrong with them."""
+    reader = FactReader(limits)
+    try:
+        facts = reader.read(message.facts)
+    except TooManyItemsError:
+        return None
+    return None if reader.faults else facts
+
+
+def _request(
+    message: decision_pb.DecideRequest, limits: Limits, caller: str, level: TraceLevel, facts: RawFacts, request_id: str
+) -> Request:
+    version, challenger = message.policy_version, message.challenger_version
     request = Request(
         decision=message.decision,
         facts=facts,
-        request_id=message.request_id,
+        request_id=request_id,
         as_of=_as_of(message),
         version=version,
         trace=level,
         caller=caller,
-        challenger=message.challenger_version,
+        challenger=challenger,
     )
-    for field, text in (("policy_version", version), ("challenger_version", request.challenger)):
-        if len(text) > limits.name_characters:
-            raise RequestError(field, "a version is a content hash, or at least its first 8 characters")
-    return request, faults
+    if len(version) > limits.name_characters or len(challenger) > limits.name_characters:
+        wrong = "policy_version" if len(version) > limits.name_characters else "challenger_version"
+        raise RequestError(wrong, "a version is a content hash, or at least its first 8 characters")
+    return request
 
 
 def take(desk: Desk, message: decision_pb.DecideRequest, limits: Limits, caller: str = "") -> Taken:
@@ -202,15 +225,7 @@ def _as_of(message: decision_pb.DecideRequest | decision_pb.ExplainRequest) -> d
     return moment
 
 
-def _plain_facts(facts: Mapping[str, values_pb.Value]) -> dict[str, Raw] | None:
-    """Read facts that are neither lists nor records, with nothing that could be wrong; None: there are others."""
-    try:
-        return {name: _SIMPLE[(value := facts[name]).WhichOneof("kind")](value) for name in facts}
-    except KeyError:
-        return None
-
-
-_NO_FAULTS: Mapping[str, Finding] = {}
+_MONEY_TAG, _TEXT_TAG = Tag.MONEY, Tag.TEXT
 
 
 class FactReader:
@@ -221,9 +236,11 @@ class FactReader:
             for further faults in the other facts.
     """
 
+    __slots__ = ("_limits", "_taken", "faults")
+
     def __init__(self, limits: Limits) -> None:
         self.faults: dict[str, Finding] = {}
-        self._room = limits.values
+        self._taken = 0
         self._limits = limits
 
     def read(self, facts: Mapping[str, values_pb.Value], where: str = "facts") -> dict[str, Raw]:
@@ -235,11 +252,19 @@ class FactReader:
             TooManyItemsError: lists and records of more values than a request may hold
         """
         out: dict[str, Raw] = {}
+        # Those that come most go without a call; Raw(...) would take four times as long, and a request has dozens.
+        new = tuple.__new__
         for name in facts:
             value = facts[name]
             kind = value.WhichOneof("kind")
-            reader = _SIMPLE.get(kind)
-            out[name] = reader(value) if reader is not None else self._other(value, kind, f"{where}.{name[:100]}", 1)
+            if kind == "money":
+                money = value.money
+                out[name] = new(Raw, (_MONEY_TAG, new(RawMoney, (money.amount, money.currency))))
+            elif kind == "text":
+                out[name] = new(Raw, (_TEXT_TAG, value.text))
+            else:
+                reader = _SIMPLE.get(kind)
+                out[name] = reader(value) if reader is not None else self._other(value, kind, f"{where}.{name[:100]}", 1)
         return out
 
     def _value(self, value: values_pb.Value, path: str, depth: int) -> Raw:
@@ -270,9 +295,9 @@ class FactReader:
         return Raw(Tag.RECORD, {n: self._value(v, f"{path}.{n[:100]}", depth + 1) for n, v in fields.items()})
 
     def _take(self, count: int) -> None:
-        self._room -= count
-        if self._room < 0:
-            raise TooManyItemsError("values in the lists of a request", self._limits.values, self._limits.values - self._room)
+        self._taken += count
+        if self._taken > self._limits.values:
+            raise TooManyItemsError("values in the lists of a request", self._limits.values, self._taken)
 
     def _fault(self, code: Code, path: str, message: str, help_text: str) -> Raw:
         self.faults[path] = Finding(code=code, severity=Severity.ERROR, message=message, span=NOWHERE, help=help_text, path=path)

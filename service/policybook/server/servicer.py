@@ -11,9 +11,8 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias, TypeVar
 from urllib.parse import unquote
@@ -26,13 +25,13 @@ from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits as Analysis
 from policybook.audit.entry import Record
 from policybook.check.book import check_source
-from policybook.desk import MIN_TOGETHER, Desk, Request, Taken, not_in_time
+from policybook.desk import Desk, not_in_time
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
 from policybook.errors import BookError, EngineError, LogError, PolicybookError, RequestError, UnknownNameError
 from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
 from policybook.server import convert, definitions, explanations, wire
-from policybook.server.answers import Alike, Printer
+from policybook.server.answers import Printer
 from policybook.server.limits import (
     AnswerTooLargeError,
     Limits,
@@ -45,6 +44,7 @@ from policybook.server.limits import (
 from policybook.server.records import Records
 from policybook.server.settings import CALLER_KEY
 from policybook.server.status import abortion, status_of
+from policybook.server.together import RESPONSE, Late, Made, Parts, Together, refused
 from policybook.source import Source, Span
 from policybook.store.reload import make_edition
 from policybook.v1 import audit_service_pb2 as audit_pb
@@ -67,25 +67,12 @@ AUDITS = "policybook.v1.AuditService"
 
 _RESULTS = wire.tag(decision_pb.BatchDecideResponse, "results")
 _RESULT = wire.tag(decision_pb.StreamDecideResponse, "result")
-_RESPONSE = wire.tag(decision_pb.DecideResult, "response")
-_ERROR = wire.tag(decision_pb.DecideResult, "error")
 
 MAX_FINDINGS = 1000
-# Requests of a batch that are decided together: about as many as one turn allows.
-TOGETHER = 128
 MAX_CALLER = 200
 # At the end: no call for so long, or this long at most, before the connections are closed.
 SILENCE_S = 0.05
 MOST_SILENCE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Late:
-    """An answer that waits to be recorded."""
-
-    taken: Taken
-    kept: Future[Record | None]
-    language: str
 
 
 class Services:
@@ -151,28 +138,32 @@ class Services:
                 raise TooManyItemsError("requests in a batch", limits.batch_items, len(message.requests))
             caller = self._caller(context)
             results: list[bytes] = []
-            late: list[tuple[int, _Late]] = []
+            late: list[tuple[int, Late]] = []
             size = 0
+            parts = Parts(message.requests, limits.turn_s)
             turn = time.perf_counter()
-            for together in _parts(message.requests):
-                for made in await self._results(desk, together, caller):
-                    if isinstance(made, _Late):
+            for part in parts:
+                began = time.perf_counter()
+                for made in await self._results(desk, part, caller, _RESULTS):
+                    if isinstance(made, Late):
                         # All of them are written together; to wait for each would take a turn of the disk each.
                         late.append((len(results), made))
-                    result = wire.part(_RESULTS, made) if isinstance(made, bytes) else b""
+                    result = made if isinstance(made, bytes) else b""
                     size += len(result)
                     if size > limits.answer_bytes:
                         raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
                     results.append(result)
+                now = time.perf_counter()
+                parts.took(len(part), now - began)
                 if late and desk.log.is_behind:
                     # Else a few large batches would fill its queue, and it would refuse.
                     await _come_to_rest(late[-1][1].kept, limits.log_wait_s)
-                if time.perf_counter() - turn > limits.turn_s:
+                if now - turn > limits.turn_s / 2:
                     # Also where an expired deadline or a cancelled call ends the work.
                     await asyncio.sleep(0)
                     turn = time.perf_counter()
             for place, one in late:
-                results[place] = wire.part(_RESULTS, await self._late_result(desk, one))
+                results[place] = await self._late_result(desk, one, _RESULTS)
                 size += len(results[place])
                 if size > limits.answer_bytes:
                     raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
@@ -195,7 +186,7 @@ class Services:
                     self._idle.discard(task)
                 if data is grpc.aio.EOF:
                     return
-                await context.write(wire.part(_RESULT, await self._stream_result(desk, data, caller)))
+                await context.write(await self._stream_result(desk, data, caller))
         except asyncio.CancelledError:
             if not self._woken(context):
                 raise
@@ -212,68 +203,36 @@ class Services:
         try:
             message = self._parse(decision_pb.StreamDecideRequest, data)
         except PolicybookError as e:
-            return wire.part(_ERROR, status_of(e).SerializeToString())
-        made = await self._result(desk, message.request, caller)
-        return made if isinstance(made, bytes) else await self._late_result(desk, made)
+            return refused(_RESULT, e)
+        (made,) = await self._results(desk, (message.request,), caller, _RESULT)
+        return made if isinstance(made, bytes) else await self._late_result(desk, made, _RESULT)
 
-    async def _result(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | _Late:
+    async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str, before: bytes) -> list[Made]:
+        """Answer requests that came together, as DecideResults whose tag is `before`."""
+        if len(messages) > 1:
+            return Together(desk, self._printer, self.limits, caller, before).results(messages)
+        request = messages[0]
         try:
             if request.trace_level == trace_pb.TRACE_LEVEL_FULL:
                 made = await self._in_thread(self._response, desk, request, caller)
             else:
                 made = self._response(desk, request, caller)
-            return wire.part(_RESPONSE, made) if isinstance(made, bytes) else made
+            return [wire.part(before, wire.part(RESPONSE, made)) if isinstance(made, bytes) else made]
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-            # INVARIANT: an ItemError is field for field a google.rpc.Status, so its bytes are the same.
-            return wire.part(_ERROR, status_of(e, request.decision).SerializeToString())
+            return [refused(before, e, request.decision)]
 
-    async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> list[bytes | _Late]:
-        """Decide a part of a batch."""
-        if len(messages) < MIN_TOGETHER:
-            return [await self._result(desk, message, caller) for message in messages]
-        return self._many(desk, messages, caller)
-
-    def _many(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> list[bytes | _Late]:
-        made: dict[int, bytes | _Late] = {}
-        languages: dict[int, str] = {}
-        requests: list[Request] = []
-        for place, message in enumerate(messages):
-            try:
-                language = convert.language_of(message.language)
-                request, faults = convert.read_request(message, self.limits, caller)
-                if faults:
-                    raise convert.faulty(desk, request, faults)
-            except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-                made[place] = wire.part(_ERROR, status_of(e, message.decision).SerializeToString())
-            else:
-                languages[place] = language
-                requests.append(request)
-        alike = Alike(self._printer)
-        for place, taken in zip(languages, _taken(desk, requests), strict=True):
-            try:
-                if isinstance(taken, Exception):
-                    raise taken
-                language = languages[place]
-                if taken.kept is None:
-                    made[place] = wire.part(_RESPONSE, alike.response(taken.answer, language))
-                else:
-                    made[place] = _Late(taken, taken.kept, language)
-            except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-                made[place] = wire.part(_ERROR, status_of(e, messages[place].decision).SerializeToString())
-        return [made[place] for place in range(len(messages))]
-
-    async def _late_result(self, desk: Desk, late: _Late) -> bytes:
+    async def _late_result(self, desk: Desk, late: Late, before: bytes) -> bytes:
         try:
-            return wire.part(_RESPONSE, await self._recorded(desk, late))
+            return wire.part(before, wire.part(RESPONSE, await self._recorded(desk, late)))
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-            return wire.part(_ERROR, status_of(e, late.taken.request.decision).SerializeToString())
+            return refused(before, e, late.taken.request.decision)
 
-    def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | _Late:
+    def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | Late:
         language = convert.language_of(request.language)
         taken = convert.take(desk, request, self.limits, caller)
-        return self._printer.response(taken.answer, language) if taken.kept is None else _Late(taken, taken.kept, language)
+        return self._printer.response(taken.answer, language) if taken.kept is None else Late(taken, taken.kept, language)
 
-    async def _recorded(self, desk: Desk, late: _Late) -> bytes:
+    async def _recorded(self, desk: Desk, late: Late) -> bytes:
         """Wait until an answer is recorded, and encode it, or the earlier one that its request id stands for."""
         kept = late.kept
         if not kept.done():
@@ -495,30 +454,6 @@ def host_of(peer: str) -> str:
     """Return the address of a peer without its port, which is another for each connection: `127.0.0.1`, `::1`, `unix`."""
     kind, _, rest = peer.partition(":")
     return unquote(rest.rpartition(":")[0]).strip("[]") if kind in ("ipv4", "ipv6") else kind
-
-
-def _parts(messages: Sequence[decision_pb.DecideRequest]) -> Iterator[Sequence[decision_pb.DecideRequest]]:
-    """Part a batch into what is decided in one go: requests without a trace that follow each other, else each alone."""
-    together: list[decision_pb.DecideRequest] = []
-    for message in messages:
-        if message.trace_level == trace_pb.TRACE_LEVEL_NONE:
-            together.append(message)
-            if len(together) < TOGETHER:
-                continue
-        if together:
-            yield together
-        if message.trace_level != trace_pb.TRACE_LEVEL_NONE:
-            yield (message,)
-        together = []
-    if together:
-        yield together
-
-
-def _taken(desk: Desk, requests: Sequence[Request]) -> Sequence[Taken | Exception]:
-    try:
-        return desk.take_many(requests)
-    except Exception as e:  # noqa: BLE001 - a fault of ours is the fault of each, and does not end the call
-        return [e] * len(requests)
 
 
 def _full_name(pair: tuple[Book, Decision]) -> str:

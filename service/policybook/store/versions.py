@@ -100,6 +100,10 @@ class Store:
         """Return the names of the policies in service, sorted."""
         return tuple(sorted(self._shelf.newest))
 
+    def newest(self, policy: str) -> Edition | None:
+        """Return the newest edition of a policy; None where there is no such policy."""
+        return self._shelf.newest.get(policy)
+
     def edition(self, policy: str, version: str = "") -> Edition:
         """Return the newest edition of a policy, or the one of a version.
 
