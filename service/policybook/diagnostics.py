@@ -90,6 +90,10 @@ class Code(enum.Enum):
         return self.value[1]
 
 
+# Characters of a message, and of its help.
+MAX_MESSAGE = 1_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that was found.
@@ -110,6 +114,13 @@ class Finding:
     proposal: str = ""
     accepted: str = ""
     related: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        # A message quotes what somebody wrote; a page of it would say no more.
+        for name in ("message", "help"):
+            text: str = getattr(self, name)
+            if len(text) > MAX_MESSAGE:
+                object.__setattr__(self, name, f"{text[: MAX_MESSAGE - 3]}...")
 
     def as_json(self) -> dict[str, object]:
         s = self.span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class Span:
         return Span(file=self.file, line=self.line, column=first, end_line=self.line, end_column=last)
 
 
+_BREAK = re.compile("\r\n|\r|\n")
 NOWHERE = Span(file="", line=0, column=0, end_line=0, end_column=0)
 
 
@@ -59,7 +61,8 @@ class Source:
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
-        return tuple(self.text.split("\n"))
+        # As YAML and CSV count them: an old text may end its lines with a carriage return alone.
+        return tuple(_BREAK.split(self.text) if "\r" in self.text else self.text.split("\n"))
 
     def slice(self, span: Span) -> str:
         """Return the text that a span covers."""

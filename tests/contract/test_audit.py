@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import resource
 import signal
 import sqlite3
@@ -90,6 +92,16 @@ def start(books: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     yield make
     for process in started:
         process.kill()
+
+
+# What stands in a token in place of the time (0) or the number (1) of a record.
+FORGED = ((1, 10**30), (1, float("inf")), (1, -1), (1, "7"), (1, True), (1, None), (0, "\ud800"), (0, 7), (0, None))
+
+
+def forged(token: str, place: int, value: object) -> str:
+    inside = json.loads(base64.urlsafe_b64decode(token))
+    inside[place] = value
+    return base64.urlsafe_b64encode(json.dumps(inside).encode()).decode()
 
 
 def recorded(path: Path) -> list[str]:
@@ -182,6 +194,7 @@ def test_lists_filters_and_pages(start: Callable[..., Process]) -> None:
         for wrong, field, why in (
             ({"page_token": "x"}, "page_token", "was not given out here"),
             ({"page_token": first.next_page_token, "decision": "shop"}, "page_token", "belongs to a request with another filter"),
+            *(({"page_token": forged(first.next_page_token, *part)}, "page_token", "was not given out here") for part in FORGED),
             ({"page_size": -1}, "page_size", "a page has at least one record"),
             ({"outcome": 9}, "outcome", "there is no outcome 9"),
             ({"purpose": 9}, "purpose", "there is no purpose 9"),

@@ -18,7 +18,8 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from contract.calls import BOOKS, Calls, Process, in_thread, money, number, order, refusal_of, refused, word
+from contract.calls import BOOKS, DECIDE, Calls, Process, in_thread, money, number, order, refusal_of, refused, word
+from fuzz import http2
 from policybook.audit.log import NoLog
 from policybook.errors import EngineError, PolicybookError
 from policybook.server.address import PortInUseError
@@ -470,3 +471,34 @@ def test_the_clock_is_an_argument() -> None:
         got = calls.decide(order("150"))
         assert (got.decision_id, got.as_of_date, got.outputs["outcome"]) == ("the-id", "2025-03-01", word("ask"))
         assert got.decide_time.ToDatetime(UTC) == fixed
+
+
+def test_callers_that_are_gone_before_their_answer_leave_no_tracebacks(books: Path, tmp_path: Path) -> None:
+    process = Process(books, "--port", "0", log=tmp_path / "log").started()
+    head = http2.Frame(http2.HEADERS, http2.END_HEADERS, 1, headers=http2.request_headers(DECIDE))
+    data = http2.Frame(http2.DATA, http2.END_STREAM, 1, http2.prefixed(order().SerializeToString()))
+    # Its window takes nothing in: the answer still waits to be sent when the connection ends.
+    no_window = http2.Frame(http2.SETTINGS, payload=(4).to_bytes(2, "big") + bytes(4))
+    for _ in range(3):
+        answer = http2.exchange(process.port, [http2.PREFACE, *http2.encoded((no_window, head, data))], opened={1}, wait_s=0.2)
+        assert not answer.ended
+    with Calls(process.port) as calls:
+        assert calls.decide(order()).outputs["outcome"] == word("ship")
+    assert process.end() == 0
+    assert "Traceback" not in process.errors()
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch", "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"],
+)
+def test_what_is_no_message_is_said_to_be_none_by_health_and_reflection(server: Process, calls: Calls, method: str) -> None:
+    bytes_only: Any = {"request_serializer": None, "response_deserializer": None}
+    if "Check" in method:
+        got = refused(calls.channel.unary_unary(f"/{method}", **bytes_only), b"\xff")
+    elif "Watch" in method:
+        got = refused(calls.channel.unary_stream(f"/{method}", **bytes_only), b"\xff")
+    else:
+        got = refused(calls.channel.stream_stream(f"/{method}", **bytes_only), iter([b"\xff"]))
+    assert (got.code, got.reason, list(got.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [""])
+    assert "Traceback" not in server.errors()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from policybook.check.book import check_source, read_book
-from policybook.diagnostics import Code
+from policybook.diagnostics import MAX_MESSAGE, Code
 from policybook.source import Source
 
 
@@ -101,3 +101,58 @@ def test_findings_of_a_hopeless_file_are_shown_in_bounded_length():
     assert len(report.errors) == 5000
     shown = report.render({"book.yaml": Source("book.yaml", text)})
     assert shown.endswith("... and 4800 more")
+
+
+@pytest.mark.parametrize("sign", ["\x85", "\u2028", "\u2029"])
+def test_a_line_break_that_nobody_sees_is_placed(sign):
+    # libyaml begins a new line there, and no editor and no excerpt does: places behind it would be wrong.
+    _, report = check_source(Source("book.yaml", f"policy: book\ntitle: 'a{sign}b'\n"))
+    (finding,) = report
+    assert (finding.code, finding.span.line, finding.span.column) == (Code.NOT_TEXT, 2, 10)
+    assert finding.message == f"a line break that cannot be seen (U+{ord(sign):04X}) stands in the text"
+
+
+def test_lines_that_end_with_a_carriage_return_alone_are_counted():
+    source = Source("book.yaml", "policy: book\rtitle: x\rnonsense: 1\r")
+    _, report = check_source(source)
+    finding = next(f for f in report if "nonsense" in f.message)
+    assert finding.span.line == 3
+    assert "nonsense" in report.render({source.name: source})
+
+
+def in_a_value(text: str) -> list[tuple[Code, str]]:
+    body = f"policy: book\ntitle: x\ninputs: {{n: {{type: number}}}}\nvalues: {{v: '{text}'}}\ndecisions:\n  d:\n    hit_policy: first\n"
+    body += "    outputs: {o: {type: integer}}\n    rules: [{id: r, clause: 1, when: {v: 1}, then: {o: 1}}]\n"
+    return [(f.code, f.message) for f in check_source(Source("book.yaml", body))[1].errors]
+
+
+def test_a_dotted_name_of_a_thousand_parts_is_unknown():
+    ((code, message),) = in_a_value("n" + ".n" * 1_500)
+    assert code is Code.UNKNOWN_NAME
+    assert len(message) == MAX_MESSAGE
+
+
+@pytest.mark.parametrize("operation", ["+n", "*1", "/2", "-1", "/1/1"])
+def test_a_long_expression_is_refused_before_it_is_walked(operation):
+    ((code, message),) = in_a_value("n" + operation * 120)
+    assert code is Code.BAD_EXPRESSION
+    assert "more than 90 steps" in message or "too long" in message
+
+
+def chained(count: int, step: str) -> list[str]:
+    values = "".join(f"  v{i}: {step.format(f'v{i - 1}')}\n" for i in range(1, count))
+    body = f"policy: book\ntitle: x\ninputs: {{n: {{type: number}}}}\nvalues:\n  v0: n\n{values}decisions:\n  d:\n    hit_policy: first\n"
+    body += f"    outputs: {{o: {{type: integer}}}}\n    rules: [{{id: r, clause: 1, when: {{v{count - 1}: '> 1'}}, then: {{o: 1}}}}]\n"
+    return [f.message for f in check_source(Source("book.yaml", body))[1].errors]
+
+
+def test_values_that_stand_on_values_end_somewhere():
+    assert chained(66, "{} + 1") == []
+    assert chained(900, "{} + 1")[0] == "value `v67` stands on values and decisions that stand on others, 203 deep; at most 200 are allowed"
+    # Each stands on less than all: said of the first of them, not of what stands on it.
+    assert len(chained(100, "{} + 1")) == 1
+
+
+def test_products_of_products_end_somewhere():
+    assert chained(4, "{0} * {0}") == []
+    assert chained(12, "{0} * {0}")[0] == "value `v4` multiplies inputs with one another 16 times over; at most 10 are allowed"

@@ -15,6 +15,7 @@ from typing import Any
 
 from policybook.model.formula import Arith, Call, Const, Formula
 from policybook.model.kinds import Base
+from policybook.model.sizes import MAX_BITS
 from policybook.values import Period
 
 DAY = 86_400_000_000
@@ -113,7 +114,15 @@ def dimension(f: Formula) -> str:
 def linear(f: Formula) -> Form:
     """Return the linear form of a plain formula of an ordered kind; what is not linear becomes an atom."""
     made = _sum(f)
-    return made if made is not None else Form({f: Fraction(1)}, Fraction(0))
+    return made if made is not None and not _is_large(made) else Form({f: Fraction(1)}, Fraction(0))
+
+
+# Half of what a result may have: with the facts of a request multiplied in, no step of `evaluate` has too many digits either.
+_LARGE = MAX_BITS // 2
+
+
+def _is_large(form: Form) -> bool:
+    return any(n.numerator.bit_length() > _LARGE or n.denominator.bit_length() > _LARGE for n in (form.constant, *form.terms.values()))
 
 
 def _sum(f: Formula) -> Form | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import zip_longest
@@ -64,6 +64,10 @@ _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 # Written as a fraction, it is shown as one.
 _RATIO = re.compile(r"\s*\d+\s*/\s*\d+\s*", re.ASCII)
 DEFAULT_ZONE = "Asia/Shanghai"
+# LIMIT: formulas are walked recursively, through the names in them.
+MAX_DEPTH = 200
+# LIMIT: of what is asked about a product of more, the solver knows no end.
+MAX_DEGREE = 10
 
 
 def read_text(path: Path) -> tuple[Source, Report]:
@@ -221,6 +225,8 @@ class _Checker:
         self.row_ids: dict[str, Span] = {}
         self.made_uses: dict[str, Uses] = {}
         self.scope_of: dict[str, Scope] = {}
+        self.depths: dict[str, int] = {}
+        self.degrees: dict[str, int] = {}
 
     def error(self, code: Code, message: str, span: Span, help_text: str = "") -> None:
         self.findings.error(code, message, span, help_text)
@@ -514,6 +520,7 @@ class _Checker:
             return None
         if formula.kind.base is Base.NULL:
             self.error(Code.WRONG_TYPE, f"value `{draft.name}` is always null", draft.formula.span)
+        self.stand(f"value `{draft.name}`", draft.name, (formula,), draft.name_span)
         return DerivedValue(
             name=draft.name,
             formula=formula,
@@ -565,7 +572,25 @@ class _Checker:
             accepts=tuple(a for a in (self.acceptance(x, draft, scope) for x in draft.accepts) if a),
             must_log=draft.must_log,
         )
+        read = [c.subject for r in decision.all_rows for c in r.cells] + ([for_each.source] if for_each else [])
+        read += [f for r in decision.all_rows for c in r.cells for f in m.test_formulas(c.test)]
+        read += [o.formula for r in decision.all_rows for o in r.outputs]
+        self.stand(f"decision `{draft.name}`", draft.name, read, draft.name_span)
         return self.with_uses(decision)
+
+    def stand(self, what: str, name: str, formulas: Sequence[m.Formula], span: Span) -> None:
+        """Note how much a value or decision stands on, through all that it names."""
+        depth = self.depths[name] = 1 + max((m.depth(f, self.depths) for f in formulas), default=0)
+        degree = self.degrees[name] = max((m.degree(f, self.degrees) for f in formulas), default=0)
+        why = ""
+        if depth > MAX_DEPTH:
+            why = f"stands on values and decisions that stand on others, {depth} deep; at most {MAX_DEPTH} are allowed"
+        elif degree > MAX_DEGREE:
+            why = f"multiplies inputs with one another {degree} times over; at most {MAX_DEGREE} are allowed"
+        if why:
+            self.error(Code.TOO_LARGE, f"{what} {why}", span, "let it use what they rest on, or write fewer steps as one")
+            # Said once, not again by all that stands on it.
+            self.depths[name] = self.degrees[name] = 0
 
     def acceptance(self, draft: DraftAcceptance, decision: DraftDecision, scope: Scope) -> Acceptance | None:
         name = draft.finding.text

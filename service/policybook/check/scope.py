@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from policybook.diagnostics import Code, Finding, Severity
+from policybook.feel.parse import MAX_DEPTH
 from policybook.model.formula import Formula, Get, Ref, Role
 from policybook.model.kinds import Base, list_of
 from policybook.source import Span
@@ -39,6 +40,9 @@ class Scope:
 
     def resolve(self, parts: tuple[str, ...]) -> Formula | None:
         """Find what a dotted name stands for; None when unknown."""
+        if len(parts) > MAX_DEPTH:
+            # Records are never so deep inside one another; each part would be a call of this.
+            return None
         dotted = ".".join(parts)
         if dotted in self.names:
             return self.names[dotted]

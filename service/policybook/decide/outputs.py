@@ -11,6 +11,7 @@ from policybook.model.book import Aggregation, Book, Decision, Row
 from policybook.model.compiled import Env, Reader, compiled
 from policybook.model.formula import Const
 from policybook.model.kinds import NUMERIC, Base, Field
+from policybook.model.sizes import added
 from policybook.values import Value, minor_units, rounded, to_significant
 
 Outputs = dict[str, Value]
@@ -57,13 +58,17 @@ def finished(value: Any, field: Field, currency: str) -> Value:
 
 
 def aggregate(how: Aggregation, output: Field, values: list[Any]) -> Value:
-    """Aggregate one output over the selected rows; the sum of nothing is zero, its minimum null."""
+    """Aggregate one output over the selected rows; the sum of nothing is zero, its minimum null.
+
+    Raises:
+        FormulaError: a sum too large
+    """
     if how is Aggregation.COUNT:
         return Fraction(len(values))
     present = [v for v in values if v is not None]
     if how is Aggregation.SUM:
         if present:
-            total: Value = sum(present[1:], present[0])
+            total: Value = added(present)
             return total
         return timedelta(0) if output.kind.base is Base.DURATION else Fraction(0)
     if not present:

@@ -5,7 +5,7 @@ Offsets count characters of the parsed text; they take no part in equality.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, time, timedelta
 from fractions import Fraction
 from typing import TypeAlias
@@ -169,3 +169,16 @@ class InTest(Node):
 
 
 Test: TypeAlias = AnyTest | NullTest | EqualTest | CompareTest | IntervalTest | OneOfTest | NoneOfTest | ContainsTest | InTest
+
+
+def depth(node: Node) -> int:
+    """Count the nodes that stand one inside the other; of a tree of any depth."""
+    deepest = 0
+    waiting = [(node, 1)]
+    while waiting:
+        one, level = waiting.pop()
+        deepest = max(deepest, level)
+        for f in fields(one):
+            value = getattr(one, f.name)
+            waiting += [(v, level + 1) for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
+    return deepest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -16,6 +15,10 @@ from policybook.values import parse_date, parse_duration, parse_number, parse_pe
 MAX_LENGTH = 4000
 # LIMIT: the tree is walked recursively; deeper text is not something a person wrote.
 MAX_DEPTH = 40
+# `a + b + c` is as deep as it is long.
+MAX_STEPS = 90
+# Characters of texts whose trees are kept, of tests and of expressions each.
+MAX_REMEMBERED = 1024 * 1024
 
 
 class FeelError(ValueError):
@@ -200,7 +203,7 @@ def _parse(text: str, start: str) -> Any:
         raise FeelError(f"an expression may have at most {MAX_LENGTH:,} characters", 0, 1)
     _check_depth(text)
     try:
-        return _BUILDER.transform(_PARSER.parse(text, start=start))
+        tree: n.Node = _BUILDER.transform(_PARSER.parse(text, start=start))
     except UnexpectedCharacters as e:
         at: int = e.pos_in_stream  # type: ignore[assignment] # lark sets it, but declares None
         raise FeelError(f"`{text[at]}` does not belong here", at, at + 1, _hint(text, at)) from None
@@ -215,7 +218,14 @@ def _parse(text: str, start: str) -> Any:
     except VisitError as e:
         raise FeelError(str(e.orig_exc), 0, len(text)) from None
     except RecursionError:
-        raise FeelError("the expression is nested too deep", 0, len(text)) from None
+        raise _too_deep(text) from None
+    if len(text) > MAX_STEPS and n.depth(tree) > MAX_STEPS:
+        raise _too_deep(text)
+    return tree
+
+
+def _too_deep(text: str) -> FeelError:
+    return FeelError(f"the expression has more than {MAX_STEPS} steps one inside the other", 0, len(text), "name its parts under `values`")
 
 
 def _hint(text: str, at: int) -> str:
@@ -262,23 +272,48 @@ def _expected(e: UnexpectedToken) -> str:
     return f"expected here: {', '.join(names)}" if names else ""
 
 
-@lru_cache(maxsize=65536)
+class _Memory:
+    """Remembers what was read: most cells of a book come again and again.
+
+    INVARIANT: a tree takes up to 100 bytes a character, and callers of a service choose the texts; so it is characters that are counted.
+    """
+
+    def __init__(self, start: str) -> None:
+        self._start = start
+        self._trees: dict[str, Any] = {}
+        self._characters = 0
+
+    def __call__(self, text: str) -> Any:
+        found = self._trees.get(text)
+        if found is None:
+            found = _parse(text, self._start)
+            self._characters += len(text)
+            if self._characters > MAX_REMEMBERED:
+                self._trees = {}
+                self._characters = len(text)
+            self._trees[text] = found
+        return found
+
+
+_tests = _Memory("tests")
+_expressions = _Memory("expression")
+
+
 def parse_test(text: str) -> n.Test:
     """Read a unary test.
 
     Raises:
         FeelError: not in the language
     """
-    result: n.Test = _parse(text, "tests")
-    return result
+    found: n.Test = _tests(text)
+    return found
 
 
-@lru_cache(maxsize=65536)
 def parse_expression(text: str) -> n.Expr:
     """Read an expression.
 
     Raises:
         FeelError: not in the language
     """
-    result: n.Expr = _parse(text, "expression")
-    return result
+    found: n.Expr = _expressions(text)
+    return found

@@ -6,6 +6,7 @@ Read from parser events, never through a loader: scalars stay text with their pl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,6 +22,9 @@ MAX_DEPTH = 24
 MAX_NODES = 2_000_000
 
 _SHARED = 24
+
+# libyaml begins a new line at each of these, and nobody who reads the text sees one.
+_ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 
 # libyaml itself: PyYAML's parser in Python refuses some plain texts that YAML allows (`{en: May it?, zh: ..}`).
 LOADER = yaml.CSafeLoader
@@ -70,6 +74,9 @@ def parse_yaml(source: Source) -> tuple[Node | None, tuple[Finding, ...]]:
     if size > MAX_BYTES:
         message = f"the text has {size / 1048576:.1f} MiB; a book may have at most {MAX_BYTES // 1048576} MiB"
         return None, (_finding(Code.TOO_LARGE, message, _start(source), "split the book by domain"),)
+    odd = _ODD_BREAK.search(source.text)
+    if odd:
+        return None, (_odd_break(source, odd.start()),)
     builder = _Builder(source)
     try:
         tree = builder.read(yaml.parse(source.text, Loader=LOADER))
@@ -216,11 +223,19 @@ def _syntax_help(line: str, column: int) -> str:
 def _unreadable(source: Source, error: yaml.YAMLError) -> Finding:
     position = getattr(error, "position", None)
     character = getattr(error, "character", None)
-    span = _start(source)
-    if isinstance(position, int):
-        before = source.text[:position]
-        line = before.count("\n") + 1
-        column = position - (before.rfind("\n") + 1) + 1
-        span = Span(file=source.name, line=line, column=column, end_line=line, end_column=column + 1)
+    span = _at(source, position) if isinstance(position, int) else _start(source)
     code = f" (U+{ord(character) if isinstance(character, str) else character:04X})" if character else ""
     return _finding(Code.NOT_TEXT, f"a control character{code} stands in the text", span, "remove it; YAML holds printable text only")
+
+
+def _odd_break(source: Source, position: int) -> Finding:
+    code = f"U+{ord(source.text[position]):04X}"
+    message = f"a line break that cannot be seen ({code}) stands in the text"
+    return _finding(Code.NOT_TEXT, message, _at(source, position), "remove it, or end the line there; it comes along when text is copied from documents")
+
+
+def _at(source: Source, position: int) -> Span:
+    """Return the place of one character."""
+    before = Source(source.name, source.text[:position]).lines
+    line, column = len(before), len(before[-1]) + 1
+    return Span(file=source.name, line=line, column=column, end_line=line, end_column=column + 1)

@@ -15,6 +15,7 @@ from policybook.model.evaluate import COMPARE, calculate
 from policybook.model.faults import FormulaError
 from policybook.model.formula import Arith, Call, Choose, Compare, Const, Formula, Get, ListOf, Logic, Member, Not, Ref
 from policybook.model.functions import FUNCTIONS
+from policybook.model.sizes import MAX_BITS
 from policybook.values import Value
 
 Env: TypeAlias = Mapping[str, Value]
@@ -81,9 +82,13 @@ def _arith_of_numbers(op: str, left: Reader, right: Reader) -> Reader:
         if a is None or b is None:
             return None
         try:
-            return apply(a, b)
+            found = apply(a, b)
         except ZeroDivisionError:
             raise FormulaError("division by zero") from None
+        # As `sized`, without the call.
+        if found.numerator.bit_length() > MAX_BITS or found.denominator.bit_length() > MAX_BITS:
+            raise FormulaError("the result has too many digits")
+        return found
 
     return arith
 

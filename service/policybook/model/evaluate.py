@@ -38,6 +38,7 @@ from policybook.model.formula import (
     Test,
 )
 from policybook.model.functions import FUNCTIONS
+from policybook.model.sizes import sized
 from policybook.values import Period, Value, add_months
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -111,16 +112,16 @@ def calculate(op: str, a: Any, b: Any) -> Any:
         if isinstance(b, Period) or isinstance(a, Period):
             return _with_period(op, a, b)
         if op == "+":
-            return a + _fit(a, b) if isinstance(a, date) else (b + _fit(b, a) if isinstance(b, date) else a + b)
+            return a + _fit(a, b) if isinstance(a, date) else (b + _fit(b, a) if isinstance(b, date) else sized(a + b))
         if op == "-":
-            return a - _fit(a, b) if isinstance(a, date) and isinstance(b, timedelta) else a - b
+            return a - _fit(a, b) if isinstance(a, date) and isinstance(b, timedelta) else sized(a - b)
         if op == "*":
-            return _scale(a, b) if isinstance(a, timedelta) else _scale(b, a) if isinstance(b, timedelta) else a * b
+            return _scale(a, b) if isinstance(a, timedelta) else _scale(b, a) if isinstance(b, timedelta) else sized(a * b)
         if b == 0 or b == timedelta(0):
             raise FormulaError("division by zero")
         if isinstance(a, timedelta) and isinstance(b, timedelta):
             return Fraction(_micros(a), _micros(b))
-        return _scale(a, 1 / b) if isinstance(a, timedelta) else a / b
+        return _scale(a, 1 / b) if isinstance(a, timedelta) else sized(a / b)
     except OverflowError:
         raise FormulaError("the result is out of range") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -209,6 +209,39 @@ def refs(f: Formula) -> Iterator[Ref]:
         yield f
     for child in children(f):
         yield from refs(child)
+
+
+def depth(f: Formula, below: Mapping[str, int]) -> int:
+    """Count the parts of a formula that stand one inside the other, through the values and decisions that it names.
+
+    Args:
+        below: how deep those are
+    """
+    if isinstance(f, Ref):
+        return 1 + below.get(stands_for(f), 0)
+    return 1 + max((depth(child, below) for child in children(f)), default=0)
+
+
+def degree(f: Formula, below: Mapping[str, int]) -> int:
+    """Count the inputs that are multiplied with one another, or divided by: 2 for `amount * share`.
+
+    Args:
+        below: of values and decisions
+    """
+    match f:
+        case Const():
+            return 0
+        case Ref():
+            return below.get(stands_for(f), 1)
+        case Arith("*" | "/", left, right, _):
+            return degree(left, below) + degree(right, below)
+        case _:
+            return max((degree(child, below) for child in children(f)), default=0)
+
+
+def stands_for(ref: Ref) -> str:
+    """Return the name of the value or decision behind a name: `grade` for the output `grade.letter`."""
+    return ref.name.partition(".")[0] if ref.role is Role.OUTPUT else ref.name
 
 
 def test_formulas(t: Test) -> Iterator[Formula]:

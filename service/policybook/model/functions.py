@@ -17,6 +17,7 @@ from policybook.model import kinds as k
 from policybook.model.calendar import Place
 from policybook.model.faults import FormulaError
 from policybook.model.kinds import Base, Kind
+from policybook.model.sizes import added
 from policybook.values import add_months, months_between, rounded
 
 
@@ -213,7 +214,7 @@ def _present(v: Sequence[Any]) -> list[Any]:
 
 def _total(v: Sequence[Any]) -> Any:
     items = [x for x in v[0] if x is not None]
-    return sum(items[1:], items[0]) if items else Fraction(0)
+    return added(items) if items else Fraction(0)
 
 
 def _numeric(args: Sequence[Kind], signature: str) -> Kind:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from policybook.audit.log import Log, NoLog
 from policybook.audit.masking import unknown_names
@@ -22,6 +22,7 @@ from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
 from policybook.server.address import PortInUseError, address_of, reserve
+from policybook.server.beside import Careful
 from policybook.server.servicer import AUDITS, DECISIONS, POLICIES, Services
 from policybook.server.settings import Settings
 from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
@@ -107,8 +108,10 @@ class Server:
         )
         server.add_generic_rpc_handlers((self._routes,))
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((DECISIONS, POLICIES, AUDITS, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        named = (DECISIONS, POLICIES, AUDITS, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        beside: Any = Careful(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(named), beside)  # type: ignore[no-untyped-call] # types-grpcio-reflection
         address = address_of(settings.host, settings.port)
         if not self._shares_port:
             reserve(settings.host, settings.port).close()

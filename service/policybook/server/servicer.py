@@ -186,7 +186,13 @@ class Services:
                     self._idle.discard(task)
                 if data is grpc.aio.EOF:
                     return
-                await context.write(await self._stream_result(desk, data, caller))
+                result = await self._stream_result(desk, data, caller)
+                try:
+                    await context.write(result)
+                except Exception:  # noqa: BLE001 - grpcio names none of those that say so
+                    # The caller is gone, and nobody waits for a status.
+                    log.debug("a stream's caller is gone before its answer")
+                    return
         except asyncio.CancelledError:
             if not self._woken(context):
                 raise
