@@ -70,6 +70,12 @@ bench: setup ## Measure decisions a second, CPU time beside a bare echo server, 
 	@$(BIN)/python bench/replay.py $(filter --quick,$(ARGS))
 	@$(BIN)/python bench/analysis.py $(filter --quick,$(ARGS))
 
+.PHONY: fuzz
+fuzz: setup ## Try random and mutated inputs, a minute a target (ARGS='--minutes 10 --target wire', --replay FILE; docs/fuzzing.md)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]' || \
+	  echo 'fuzz: atheris cannot be installed here; inputs are chosen without it'
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
 ##@ Generated files
 .PHONY: proto
 proto: setup ## Make the stubs of proto/ anew: service/policybook/v1 and the client's descriptors

@@ -105,9 +105,9 @@ ENTRIES: dict[Code, Entry] = {
         (("value: 200", "value: &two 200"),),
     ),
     Code.TOO_LARGE: Entry(
-        "The file is too large, too deep or has too many parts to be a book that people read.",
-        "Split the book by domain.",
-        told="A file of 50 MB; a list nested a hundred deep.",
+        "The file is too large, too deep or has too many parts to be a book that people read; or a value stands on too much.",
+        "Split the book by domain; let a value use what the others rest on.",
+        told="A file of 50 MB; a list nested a hundred deep; values that stand on values, 200 steps deep; more than 10 inputs multiplied with one another.",
     ),
     Code.UNKNOWN_KEY: Entry(
         "A key that this place does not have, mostly a slip.", "Take the name that is suggested.", (("hit_policy:", "hit_polcy:"),)
@@ -144,8 +144,8 @@ ENTRIES: dict[Code, Entry] = {
         ((BOOK, "# nothing yet\n"),),
     ),
     Code.NOT_TEXT: Entry(
-        "The file is not UTF-8 text, or holds characters that no text has.",
-        "Save it as UTF-8 (in a spreadsheet or editor: *Save as*, encoding UTF-8).",
+        "The file is not UTF-8 text, or holds characters that no text has, or line breaks that nobody sees (U+2028, U+2029, U+0085).",
+        "Save it as UTF-8 (in a spreadsheet or editor: *Save as*, encoding UTF-8); remove the character.",
         (("Gifts", "Gifts\x00"),),
     ),
     Code.UNKNOWN_NAME: Entry(

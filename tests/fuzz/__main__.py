@@ -56,8 +56,8 @@ def _folders(out: Path, name: str) -> tuple[Path, Path]:
 
 
 def _plain(name: str, out: Path, seconds: float, seed: int) -> int:
-    from fuzz.engine import Session, plain, say  # noqa: PLC0415 - as in `targets`
-    from fuzz.targets import TARGETS  # noqa: PLC0415
+    from fuzz.engine import Session, plain, say
+    from fuzz.targets import TARGETS
 
     corpus, faults = _folders(out, name)
     say(f"{name}: seed {seed}, {seconds / 60:g} minutes")
@@ -102,12 +102,12 @@ def _guided(name: str, out: Path, seconds: float, seed: int) -> int:
 
 
 def _work(name: str, out: Path, seconds: float, seed: int) -> int:
-    import atheris  # noqa: PLC0415 - an extra
+    import atheris
 
     with atheris.instrument_imports(include=["policybook"], enable_loader_override=False):
-        from fuzz.targets import TARGETS  # noqa: PLC0415
+        from fuzz.targets import TARGETS
 
-    from fuzz.engine import Session, guided  # noqa: PLC0415
+    from fuzz.engine import Session, guided
 
     corpus, faults = _folders(out, name)
     session = Session(TARGETS[name](), faults, slower=SLOWER, stats=faults / "stats.json")
@@ -117,8 +117,8 @@ def _work(name: str, out: Path, seconds: float, seed: int) -> int:
 
 
 def _replay(paths: list[Path], names: list[str] | None, *, minimize: bool) -> int:
-    from fuzz.engine import Session, minimized, say  # noqa: PLC0415
-    from fuzz.targets import TARGETS  # noqa: PLC0415
+    from fuzz.engine import Session, minimized, say
+    from fuzz.targets import TARGETS
 
     failed = 0
     for path in paths:

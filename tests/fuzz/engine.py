@@ -55,10 +55,10 @@ class Target(ABC):
     def run(self, data: bytes) -> object:
         """Try an input; raise when a property does not hold."""
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most targets have nothing more to check
         """Hold what must hold after many inputs; called now and then and at the end."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nor to end
         """End what was begun."""
 
 
@@ -230,13 +230,13 @@ def plain(session: Session, rnd: Random, more: Callable[[int], bool], kept: Sequ
 
 def guided(session: Session, corpus: Path, seconds: float, seed: int) -> None:
     """Let atheris choose the inputs; comes back never: libFuzzer ends the process."""
-    import atheris  # noqa: PLC0415 - an extra
+    import atheris
 
     target = session.target
     for data in target.seeds():
         (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
     pool = [p.read_bytes() for p in sorted(corpus.iterdir())][:MAX_KEPT]
-    rnd = Random(seed)  # noqa: S311 - no secret
+    rnd = Random(seed)
 
     def one(data: bytes) -> None:
         if session.try_one(data) and len(pool) < MAX_KEPT:
@@ -245,7 +245,7 @@ def guided(session: Session, corpus: Path, seconds: float, seed: int) -> None:
             session.hold()
 
     def mutate(data: bytes, most: int, number: int) -> bytes:
-        own = Random(number)  # noqa: S311 - no secret
+        own = Random(number)
         return atheris.Mutate(data, most)[:most] if own.random() < 0.15 else target.mutate(data or rnd.choice(pool), own, pool)[:most]
 
     arguments = [

@@ -127,12 +127,13 @@ def _read(s: socket.socket, answer: Answer, opened: set[int], wait_s: float) -> 
             kind, flags = held[3], held[4]
             stream = int.from_bytes(held[5:9], "big") & 0x7FFFFFFF
             payload, held = held[9 : 9 + length], held[9 + length :]
-            _take(answer, decoder, blocks, kind, flags, stream, payload)
+            _take(answer, decoder, blocks, Frame(kind, flags, stream, payload))
             if kind == SETTINGS and not flags & ACK:
                 s.sendall(b"\0\0\0\x04\x01\0\0\0\0")
 
 
-def _take(answer: Answer, decoder: Decoder, blocks: dict[int, bytes], kind: int, flags: int, stream: int, payload: bytes) -> None:
+def _take(answer: Answer, decoder: Decoder, blocks: dict[int, bytes], frame: Frame) -> None:
+    kind, flags, stream, payload = frame.kind, frame.flags, frame.stream, frame.payload
     if kind in (HEADERS, CONTINUATION):
         blocks[stream] = blocks.get(stream, b"") + payload
         if flags & END_HEADERS:

@@ -12,9 +12,7 @@ from policybook.source import Source, Span
 from yaml_mangled import Mangler, shuffled, tree_of
 
 _KEYS = tuple(
-    sorted(
-        {name for table in vars(keys).values() if isinstance(table, dict) for name, key in table.items() if isinstance(key, keys.Key)}
-    )
+    sorted({name for table in vars(keys).values() if isinstance(table, dict) for name, key in table.items() if isinstance(key, keys.Key)})
 )
 # What is read as a whole to find its nodes; longer texts are mutated by bytes.
 MAX_TEXT = 128 * 1024
@@ -55,7 +53,9 @@ def _node_mutated(data: bytes, rnd: Random, others: Sequence[bytes]) -> bytes:
         lambda: _expression(text, place(rnd.choice(scalars or nodes).span), rnd, scalars),
         lambda: _put(text, place(rnd.choice(scalars or nodes).span), rnd.choice(_KEYS)),
         lambda: _entry(text, place, rnd, nodes),
-        lambda: _put(text, place(rnd.choice(nodes).span), rnd.choice(("{}", "[]", "~", "''", "[[]]", "[a, a]", "{a: 1}", "{en: x, zh: y}"))),
+        lambda: _put(
+            text, place(rnd.choice(nodes).span), rnd.choice(("{}", "[]", "~", "''", "[[]]", "[a, a]", "{a: 1}", "{en: x, zh: y}"))
+        ),
         lambda: _wrapped(text, place(rnd.choice(nodes).span), rnd),
     )
     return rnd.choice(changes)().encode("utf-8", "surrogatepass")

@@ -14,12 +14,12 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
 
 from contract.calls import taken_apart
 from fuzz import nodes, stock, words
 from fuzz.engine import Target
 from fuzz.messages import Mutator
-from google.rpc import status_pb2
 from policybook.audit.log import Filter
 from policybook.audit.masking import Masks
 from policybook.audit.sqlite import LogSettings, SqliteLog
@@ -178,7 +178,10 @@ class FactsTarget(Target):
             raw = reader.read(message.facts)
         except PolicybookError as e:
             return type(e).__name__
-        quick, careful = self._either(lambda: self._coercers[book.name].facts(raw, decision)), self._either(lambda: coerce(raw, book, decision))
+        quick, careful = (
+            self._either(lambda: self._coercers[book.name].facts(raw, decision)),
+            self._either(lambda: coerce(raw, book, decision)),
+        )
         assert quick == careful, "the quick reading says something else"
         if not isinstance(careful, dict):
             self._decided(message.decision, raw)

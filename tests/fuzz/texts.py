@@ -153,7 +153,9 @@ class GrammarTarget(Target):
     budget_s = 5.0
 
     def seeds(self) -> Sequence[bytes]:
-        return [b"%c%s" % (65 + i % 30, text.encode()) for i, text in enumerate((*stock.cells(), *words.FEEL, *words.NUMBERS, *words.TIMES))]
+        return [
+            b"%c%s" % (65 + i % 30, text.encode()) for i, text in enumerate((*stock.cells(), *words.FEEL, *words.NUMBERS, *words.TIMES))
+        ]
 
     def mutate(self, data: bytes, rnd: Random, others: Sequence[bytes]) -> bytes:
         chosen = rnd.random()
@@ -313,7 +315,7 @@ class TablesTarget(Target):
 
 def _workbooks() -> Sequence[tuple[str, bytes]]:
     """Return two workbooks, as a person would have made them of tables in CSV."""
-    from openpyxl import Workbook  # noqa: PLC0415 - for this target alone
+    from openpyxl import Workbook
 
     made = []
     for name, data in stock.tables(".csv"):
@@ -334,7 +336,7 @@ _XML = (
     b'<c r="A1"/>', b'<c r="XFD1048576"><v>1</v></c>', b'<c r="A0"/>', b'<c r="1A"/>', b'<c t="s"><v>999999</v></c>', b'<c t="s"><v>-1</v></c>',
     b'<c t="d"><v>9999-99-99</v></c>', b'<c t="n"><v>1e999</v></c>', b'<c t="n"><v>nan</v></c>', b'<c t="e"><v>#REF!</v></c>', b"<f>A1+</f>",
     b'<row r="0">', b'<row r="99999999999">', b'<row r="-1">', b'<row r="x">', b'<mergeCell ref="A1:XFD1048576"/>', b'<mergeCell ref=""/>',
-    b'<!DOCTYPE a [<!ENTITY a "b">]>', b"<dimension ref='A1:ZZZ9999999'/>", b'<v>2958466</v>', b"<v>-1</v>", b"<v></v>", b"&#0;", b"&a;", b"]]>",
+    b'<!DOCTYPE a [<!ENTITY a "b">]>', b"<dimension ref='A1:ZZZ9999999'/>", b"<v>2958466</v>", b"<v>-1</v>", b"<v></v>", b"&#0;", b"&a;", b"]]>",
     b's="99999"', b'numFmtId="14"', b'formatCode="[h]:mm"', b'formatCode="# ?/?"', b'formatCode="&quot;"', b'date1904="1"', b'state="hidden"',
     b"</row>", b"</sheetData>", b"<is><t>x</t></is>", b'xml:space="preserve"', b"9" * 400,
 )  # fmt: skip

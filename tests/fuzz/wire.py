@@ -262,7 +262,9 @@ def _call(method: str, messages: Sequence[bytes], metadata: Sequence[Sequence[st
 
 
 def _metadata(rnd: Random) -> list[str]:
-    name = rnd.choice(("x-policybook-caller", "x-a", "grpc-timeout", "grpc-encoding", "user-agent", "x-data-bin", "grpc-trace-bin", "a" * 300))
+    name = rnd.choice(
+        ("x-policybook-caller", "x-a", "grpc-timeout", "grpc-encoding", "user-agent", "x-data-bin", "grpc-trace-bin", "a" * 300)
+    )
     if name.endswith("-bin"):
         return [name, base64.b64encode(words.word(rnd).encode()[:2_000]).decode()]
     return [name, rnd.choice((words.word(rnd)[:2_000], "1n", "gzip", "x" * 7_000, "\x7f", "é"))]
@@ -273,12 +275,16 @@ def _raw(frames: Sequence[Frame], rnd: Random | None = None) -> bytes:
     if rnd is not None:
         chosen = rnd.random()
         if chosen < 0.08:
-            preface = rnd.choice((b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0", preface[:10], preface * 2, words.bytes_mutated(preface, rnd)))
+            preface = rnd.choice(
+                (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0", preface[:10], preface * 2, words.bytes_mutated(preface, rnd))
+            )
         elif chosen < 0.2:
             cut = rnd.randint(0, 400)
         abrupt = rnd.random() < 0.2
     stated = {
-        "frames": [[f.kind, f.flags, f.stream, base64.b64encode(f.payload).decode(), [list(h) for h in f.headers], f.length] for f in frames],
+        "frames": [
+            [f.kind, f.flags, f.stream, base64.b64encode(f.payload).decode(), [list(h) for h in f.headers], f.length] for f in frames
+        ],
         "preface": base64.b64encode(preface).decode(),
         "cut": cut,
         "abrupt": abrupt,
@@ -331,7 +337,8 @@ def _scenario(rnd: Random, messages: Messages) -> list[Frame]:
             return frames
         case 6:  # settings of every sort
             settings = b"".join(
-                rnd.choice((1, 2, 3, 4, 5, 6, 255)).to_bytes(2, "big") + rnd.choice((0, 1, 16_383, 2**24, 2**31, 2**32 - 1)).to_bytes(4, "big")
+                rnd.choice((1, 2, 3, 4, 5, 6, 255)).to_bytes(2, "big")
+                + rnd.choice((0, 1, 16_383, 2**24, 2**31, 2**32 - 1)).to_bytes(4, "big")
                 for _ in range(rnd.choice((1, 3, 200)))
             )
             return [Frame(http2.SETTINGS, payload=settings), *_request(1, method, body)]
@@ -366,7 +373,9 @@ def _scenario(rnd: Random, messages: Messages) -> list[Frame]:
             head, data = _request(1, method, body)
             return [_SETTINGS, head, *odd[rnd.choice((0, 40)) :], data]
         case 15:  # frames that clients do not send, and unknown ones
-            kinds = [Frame(rnd.choice((2, 5, 7, 10, 99, 255)), rnd.randrange(256), rnd.choice((0, 1, 3)), b"\0" * rnd.choice((0, 4, 5, 8, 99)))]
+            kinds = [
+                Frame(rnd.choice((2, 5, 7, 10, 99, 255)), rnd.randrange(256), rnd.choice((0, 1, 3)), b"\0" * rnd.choice((0, 4, 5, 8, 99)))
+            ]
             return [_SETTINGS, *kinds * rnd.choice((1, 3)), *_request(1, method, body)]
         case _:  # a stream of calls, half of them never ended
             return [_SETTINGS, *(f for i in range(30) for f in _request(2 * i + 1, method, body)[: 1 + i % 2])]

@@ -231,7 +231,9 @@ def _unreadable(source: Source, error: yaml.YAMLError) -> Finding:
 def _odd_break(source: Source, position: int) -> Finding:
     code = f"U+{ord(source.text[position]):04X}"
     message = f"a line break that cannot be seen ({code}) stands in the text"
-    return _finding(Code.NOT_TEXT, message, _at(source, position), "remove it, or end the line there; it comes along when text is copied from documents")
+    return _finding(
+        Code.NOT_TEXT, message, _at(source, position), "remove it, or end the line there; it comes along when text is copied from documents"
+    )
 
 
 def _at(source: Source, position: int) -> Span:
