@@ -579,7 +579,7 @@ def test_a_line_that_stands_alone_is_never_broken() -> None:
         ("- a", Code.WRONG_SHAPE, "a book must be keys with values, this is a list"),
         ("services: {web: {image: x}}", Code.UNKNOWN_KEY, "a book has no key `services`"),
         ("%YAML 1.1\n---\npolicy: p", Code.YAML_FEATURE, "a directive (`%`) stands above the text, which is not formatted"),
-        ("policy: p\nx: 'a\u2028b'", Code.NOT_TEXT, "a line separator (U+2028) stands in the text, which is not formatted"),
+        ("policy: p\nx: 'a\u2028b'", Code.NOT_TEXT, "a line break that cannot be seen (U+2028) stands in the text"),
         ("policy: p\n? |\n  x\n: y", Code.YAML_FEATURE, "a key over several lines is not formatted"),
         ("policy: p\n?\n: y", Code.YAML_FEATURE, "an empty key is not formatted"),
         ("policy: p\n? " + "x" * 1500 + "\n: y", Code.YAML_FEATURE, "a very long key is not formatted"),

@@ -17,8 +17,6 @@ from policybook.diagnostics import Code, Finding, Severity
 from policybook.load.yaml import LOADER
 from policybook.source import Source, Span
 
-# What YAML 1.1 also takes for a line end; a line of ours would not be a line of its.
-_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 _LONGEST_KEY = 1000  # LIMIT: YAML itself allows 1024 characters before the colon
 _HEADER = re.compile(r"(?P<signs>.*?)[ \t]*(?P<comment>#.*)?\Z")
 _DIGIT = re.compile(r"[1-9]")
@@ -141,12 +139,6 @@ class _Builder:
         self.events: Iterator[Any] = iter(yaml.parse(self.text, Loader=LOADER))
 
     def read(self) -> Layout:
-        if found := _OTHER_BREAKS.search(self.text):
-            line = self.text.count("\n", 0, found.start()) + 1
-            column = found.start() - self.text.rfind("\n", 0, found.start())
-            span = Span(file=self.source.name, line=line, column=column, end_line=line, end_column=column + 1)
-            message = f"a line separator (U+{ord(found.group()):04X}) stands in the text, which is not formatted"
-            raise UnformattableError(_finding(Code.NOT_TEXT, message, span, "write a blank or a line end in its place"))
         event = next(self.events)
         while not isinstance(event, yaml.NodeEvent):
             event = next(self.events)
