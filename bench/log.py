@@ -26,9 +26,10 @@ from rich.table import Table
 from tables import book_text, facts_of_row
 
 from policybook.audit.chain import Proof
+from policybook.audit.open import open_log, open_reader
 from policybook.audit.proof import prove_log
-from policybook.audit.reading import SqliteReader
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.settings import LogSettings
+from policybook.audit.writer import WrittenLog
 from policybook.check.book import check_source
 from policybook.desk import Desk, Request
 from policybook.model.answer import TraceLevel
@@ -47,26 +48,30 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def proved(path: Path) -> Proof:
+def proved(target: str) -> Proof:
     """Prove a log; a bench on a broken one measures nothing."""
-    reader = SqliteReader(path)
+    reader = open_reader(target)
     proof = prove_log(reader)
     reader.close()
     if not proof.ok:
-        raise SystemExit(f"{path}: {proof.misfit}")
+        raise SystemExit(f"{reader.where}: {proof.misfit}")
     return proof
 
 
-def in_process(seconds: float, folder: Path) -> dict[str, tuple[float, float]]:
-    """Return microseconds of processor time a decision, without and with the log."""
+def in_process(seconds: float, folder: Path, target: str = "") -> dict[str, tuple[float, float]]:
+    """Return microseconds of processor time a decision, without and with the log.
+
+    Args:
+        target: the URL of an empty database; empty: a file
+    """
     book, report = check_source(Source("t10.yaml", book_text("t10", 10)))
     if book is None:
         raise SystemExit(report.render({}))
     store = Store()
     store.publish(make_edition(book, _now()))
     requests = [Request(decision="t10.price", facts=facts_of_row(row), trace=TraceLevel.NONE) for row in range(10)]
-    path = folder / "process.db"
-    log = SqliteLog(LogSettings(path=path), now=_now)
+    path = target or str(folder / "process.db")
+    log = open_log(LogSettings(target=path), now=_now)
     bare, logged = Desk(store, now=_now, new_id=new_id), Desk(store, now=_now, new_id=new_id, log=log)
     answered = 0
     best = {"decide": (1e9, 1e9), "decide_many": (1e9, 1e9)}
@@ -85,7 +90,7 @@ def in_process(seconds: float, folder: Path) -> dict[str, tuple[float, float]]:
     return best
 
 
-def _cost(desk: Desk, requests: Sequence[Request], what: str, seconds: float, log: SqliteLog) -> tuple[float, int]:
+def _cost(desk: Desk, requests: Sequence[Request], what: str, seconds: float, log: WrittenLog) -> tuple[float, int]:
     many = list(requests) * 25
     count, began, end = 0, time.process_time(), time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -133,7 +138,7 @@ def through_the_service(seconds: float, folder: Path) -> dict[str, tuple[Load, L
                 for target, total in zip((bare, logged), found[name], strict=True):
                     asyncio.run(load(target, caller(), callers, seconds / 4, total))  # type: ignore[arg-type]
         _settled(logged)
-    proved(path)
+    proved(str(path))
     return found
 
 
@@ -147,12 +152,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each kind of call")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--postgres", metavar="URL", default="", help="an empty database, to measure beside the file")
+    args = parser.parse_args()
+    seconds = args.seconds
     table = Table(title="Microseconds of CPU a decision", title_justify="left", box=SIMPLE)
     for column in ("", "without a log", "with", "added", "times"):
         table.add_column(column, justify="left" if not column else "right")
     with tempfile.TemporaryDirectory() as name:
         rows = [(f"in process, ten rows, {what}", *cost) for what, cost in in_process(seconds, Path(name)).items()]
+        if args.postgres:
+            found = in_process(seconds, Path(name), args.postgres)
+            rows += [(f"the same in PostgreSQL, {what}", *cost) for what, cost in found.items()]
         for what, (bare, logged) in through_the_service(seconds, Path(name)).items():
             rows.append((what, *(one.cpu_s / one.answers * 1e6 for one in (bare, logged))))
     for what, without, with_log in rows:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from policybook import Desk, Request, TraceLevel
 from policybook.audit.log import Filter
-from policybook.audit.reading import SqliteReader
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.open import open_log
+from policybook.audit.settings import LogSettings
+from policybook.audit.sqlite import SqliteReader
 from policybook.model.facts import Raw, RawMoney, Tag
 from policybook.replay.past import CHUNK
 from policybook.server.app import new_id
@@ -68,7 +69,7 @@ def write_past(log: Path, orders: Path, rows: int) -> None:
     clock = itertools.count()
     now = lambda: START + timedelta(seconds=20 * next(clock))  # noqa: E731 - half a year goes by
     store = open_books([ROOT / "rules" / "credit.yaml"], now=lambda: START)
-    kept = SqliteLog(LogSettings(path=log, queue=1_000_000), now=now)
+    kept = open_log(LogSettings(target=str(log), queue=1_000_000), now=now)
     desk = Desk(store, now=now, new_id=new_id, log=kept)
     names = [*facts_of(0, 0, 0, 0), "as_of"]
     with orders.open("w", newline="", encoding="utf-8") as file:

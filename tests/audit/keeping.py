@@ -15,9 +15,11 @@ from policybook import Answer, Desk, Request, Store, TraceLevel
 from policybook.audit.chain import Anchor, Proof, prove
 from policybook.audit.entry import Kind, Record
 from policybook.audit.masking import Masks
+from policybook.audit.open import open_log
 from policybook.audit.proof import prove_log
-from policybook.audit.reading import SqliteReader
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.settings import LogSettings
+from policybook.audit.sqlite import SqliteReader
+from policybook.audit.writer import WrittenLog
 from policybook.check.book import check_source
 from policybook.model.book import Book
 from policybook.source import Source
@@ -76,7 +78,7 @@ class Keeping:
     """A desk and its log."""
 
     path: Path
-    log: SqliteLog
+    log: WrittenLog
     desk: Desk
     clock: Clock
     asked: Iterator[int] = field(default_factory=itertools.count)
@@ -121,12 +123,12 @@ def keeping(path: Path, *books: Book, clock: Clock | None = None, **settings: An
     file = path / "decisions.db" if path.is_dir() else path
     now = clock or Clock()
     masks = settings.pop("masks", Masks())
-    log = SqliteLog(LogSettings(path=file, masks=masks, **settings), now=now)
+    log = open_log(LogSettings(target=str(file), masks=masks, **settings), now=now)
     store = Store()
     for one in books or (book(),):
         store.publish(make_edition(one, NOON))
     ids = itertools.count(1)
-    prefix = log.settings.path.stat().st_mtime_ns
+    prefix = file.stat().st_mtime_ns
     made = Keeping(file, log, Desk(store, now=now, new_id=lambda: f"{prefix}-{next(ids)}", log=log), now)
     try:
         yield made

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from audit.keeping import Clock, book, keeping, proof_of
+from policybook.audit.backend import append
 from policybook.audit.chain import GENESIS, Anchor, Fault, anchor_of, hash_of
 from policybook.audit.entry import COLUMNS
 from policybook.audit.log import Filter
-from policybook.audit.writing import append
+from policybook.audit.sqlite import SqliteTransaction
 from policybook.errors import LogError
 
 
@@ -161,7 +162,7 @@ def test_a_cut_end_and_a_log_written_anew_need_an_anchor(path: Path) -> None:
     rows = [list(r) for r in connection.execute("SELECT * FROM record ORDER BY seq")]
     connection.execute("DELETE FROM record")
     rows[9][COLUMNS.index("outputs")] = "{}"
-    append(connection, rows)
+    append(SqliteTransaction(connection), rows)
     connection.close()
     assert proof_of(path).ok
     fifteen = Anchor(15, rows[14][-1].hex())

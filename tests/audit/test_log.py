@@ -25,7 +25,8 @@ from policybook.audit.entry import Kind, Purpose
 from policybook.audit.log import Filter, NoLog, Place, WhenFull
 from policybook.audit.masking import Masks
 from policybook.audit.retention import pruning
-from policybook.audit.sqlite import LogSettings
+from policybook.audit.settings import LogSettings
+from policybook.audit.sqlite import SqliteBackend
 from policybook.errors import FactsError, LogError, MaskedError, NoLogError, RequestError, RequestIdTakenError, UnknownNameError
 from policybook.source import Source
 from policybook.store.reload import make_edition
@@ -427,7 +428,7 @@ def test_many_at_once_wait_for_the_log_and_do_not_fill_it(tmp_path: Path) -> Non
 
 
 def test_what_is_lost_at_the_end_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policybook.audit.sqlite._CLOSE_S", 0.3)
+    monkeypatch.setattr("policybook.audit.writer._CLOSE_S", 0.3)
     with keeping(tmp_path, when_full=WhenFull.COUNT) as kept:
         kept.log.flush().result(10)
         with full_disk(kept.path):
@@ -522,15 +523,13 @@ def test_pages_among_records_of_one_instant(tmp_path: Path) -> None:
 
 
 def prune(path: Path, before: str, pieces: int | None = None) -> int:
-    from policybook.audit.file import open_writer
-
-    connection = open_writer(path)
+    backend = SqliteBackend(path)
     deleted = 0
-    for number, gone in enumerate(pruning(connection, before, NOON)):
+    for number, gone in enumerate(pruning(backend, before, NOON)):
         deleted += gone
         if pieces is not None and number + 1 == pieces:
             break
-    connection.close()
+    backend.close()
     return deleted
 
 

@@ -89,7 +89,13 @@ def test_verify_refuses(path: Path, tmp_path: Path) -> None:
     refused = run(other, "verify")
     assert refused.exit_code == 3
     assert "it is no decision log, and no SQLite file at all" in refused.output
-    assert run(tmp_path / "none", "verify").exit_code == 2
+    missing = run(tmp_path / "none", "verify")
+    assert missing.exit_code == 3
+    assert f"there is no decision log {tmp_path / 'none'}" in missing.output
+    other = run("mysql://u:secret@h/db", "verify")
+    assert other.exit_code == 3
+    assert "a log is a file, or a database `postgresql://user@host/name`" in other.output
+    assert "secret" not in other.output
 
 
 def test_verify_tells_what_the_log_says_of_itself(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from audit.keeping import proof_of
 from contract.calls import BOOKS, Calls, Process, in_thread, money, number, order, refusal_of, refused, values, word
-from policybook.audit.reading import SqliteReader
+from policybook.audit.sqlite import SqliteReader
 from policybook.server.settings import Settings
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import audit_service_pb2_grpc, trace_pb2

@@ -21,7 +21,9 @@ from books_in_text import HEAD, raw
 from policybook import Answer, Desk, Request, Store, TraceLevel
 from policybook.audit.entry import Purpose
 from policybook.audit.masking import Masks
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.open import open_log
+from policybook.audit.settings import LogSettings
+from policybook.audit.writer import WrittenLog
 from policybook.check.book import check_source
 from policybook.cli.main import cli
 from policybook.source import Source
@@ -37,7 +39,7 @@ AFTER = BEFORE.replace(
 )
 
 
-def desk_of(text: str, log: SqliteLog | None = None, clock: Clock | None = None) -> Desk:
+def desk_of(text: str, log: WrittenLog | None = None, clock: Clock | None = None) -> Desk:
     book, report = check_source(Source("book.yaml", text))
     assert book is not None, report.render({})
     store = Store()
@@ -50,7 +52,7 @@ def desk_of(text: str, log: SqliteLog | None = None, clock: Clock | None = None)
 def logged(path: Path, *, masked: str = "", clock: Clock | None = None) -> Iterator[Desk]:
     """A desk that records what it decides by the book of before."""
     clock = clock or Clock()
-    log = SqliteLog(LogSettings(path=path, masks=Masks(frozenset([masked] if masked else []))), now=clock)
+    log = open_log(LogSettings(target=str(path), masks=Masks(frozenset([masked] if masked else []))), now=clock)
     try:
         yield desk_of(BEFORE, log, clock)
     finally:

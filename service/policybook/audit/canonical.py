@@ -202,7 +202,9 @@ _VALUES: dict[Base, Callable[[Any, Kind, str], str]] = {
 
 
 def clean(text: str) -> str:
-    """Return a text that UTF-8 can hold; half a surrogate pair, which a caller in process may pass, is written as its escape."""
+    """Return a text that every database can hold: half a surrogate pair, which a caller in process may pass, and NUL are written as escapes."""
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from policybook.audit.canonical import facts_of, instant_of
 from policybook.model.answer import Item, TraceLevel
@@ -154,3 +154,6 @@ class Record:
 
 # The columns in the order in which they are hashed; `hash` itself is the last and not among them.
 COLUMNS = tuple(name for name in Record.__dataclass_fields__ if name != "hash")
+
+# The values of COLUMNS, then the hash.
+Values: TypeAlias = list[Any]

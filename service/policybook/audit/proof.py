@@ -12,10 +12,16 @@ from policybook.errors import LogError
 
 
 class WholeReader(Reader, Protocol):
-    """A reader that also looks at the file itself."""
+    """A reader that whoever took it closes, and that also looks at the file or database itself."""
+
+    where: str
 
     def integrity(self) -> str:
-        """Return what is wrong with the file; nothing when all is well."""
+        """Return what is wrong with it; nothing when all is well."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
         ...
 
 

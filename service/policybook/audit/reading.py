@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from policybook.audit.books import KeptBook
 from policybook.audit.chain import Anchor
-from policybook.audit.entry import Record
-from policybook.audit.file import SELECT, open_reader, record_of, told
+from policybook.audit.entry import COLUMNS, Record
 from policybook.audit.log import Filter, Place
 from policybook.errors import LogError
 
 _CHAIN_PAGE = 1_000
 
 
-class SqliteReader:
-    """Reads a log file, beside whoever writes to it. Use it from any thread; `close` it.
+SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM record"  # noqa: S608 - names of our own
 
-    Raises:
-        LogError: there is none, or it cannot be read; so does every method
+
+def record_of(row: tuple[object, ...]) -> Record:
+    """Make a record of a row of SELECT."""
+    return Record(**dict(zip((*COLUMNS, "hash"), row, strict=True)))  # type: ignore[arg-type]  # the table is of these types
+
+
+class SqlReader(ABC):
+    """Reads a log wherever it is, in the SQL that all databases share. Every method raises LogError when it cannot be read.
+
+    Attributes:
+        where: as a person reads it, without a password
+        book_order: the column by which the books come in the order in which they were kept
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = open_reader(path)
-        self._lock = threading.Lock()
+    where: str
+    book_order: ClassVar[str]
 
+    @abstractmethod
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask; `?` stands for a value."""
+
+    @abstractmethod
+    def integrity(self) -> str:
+        """Return what is wrong with the file or database itself; nothing when all is well."""
+
+    @abstractmethod
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        with self._lock, told(self.path):
-            return self._connection.execute(query, values).fetchall()
+        """Let go of it."""
 
     def _one(self, query: str, *values: object) -> Record | None:
-        rows = self._rows(f"{query} LIMIT 1", *values)
+        rows = self.rows(f"{query} LIMIT 1", *values)
         return record_of(rows[0]) if rows else None
 
     def get(self, decision_id: str) -> Record | None:
@@ -58,26 +67,26 @@ class SqliteReader:
             values += (after.time, after.seq)
         direction = "DESC" if newest_first else "ASC"
         query = f"{SELECT} WHERE {' AND '.join(tests)} ORDER BY time {direction}, seq {direction} LIMIT ?"
-        return [record_of(row) for row in self._rows(query, *values, limit)]
+        return [record_of(row) for row in self.rows(query, *values, limit)]
 
     def count(self, wanted: Filter) -> int:
         """Return how many decisions there are."""
         tests, values = _tests(wanted)
-        return int(str(self._rows(f"SELECT count(*) FROM record WHERE {' AND '.join(tests)}", *values)[0][0]))  # noqa: S608 - names of our own
+        return int(str(self.rows(f"SELECT count(*) FROM record WHERE {' AND '.join(tests)}", *values)[0][0]))  # noqa: S608 - names of our own
 
     def columns(self, names: Sequence[str], wanted: Filter, size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Return some columns of decisions by number, a page of at most `size` at a time: of millions, records would be dear."""
         tests, values = _tests(wanted)
         query = f"SELECT seq, {', '.join(names)} FROM record WHERE {' AND '.join([*tests, 'seq > ?'])} ORDER BY seq LIMIT ?"  # noqa: S608 - see above
         last = 0
-        while rows := self._rows(query, *values, last, size):
+        while rows := self.rows(query, *values, last, size):
             last = int(str(rows[-1][0]))
             yield [row[1:] for row in rows]
 
     def chain(self, first: int = 1) -> Iterator[Record]:
         """Return all records by number, page by page, also those that are no decisions."""
         while True:
-            rows = self._rows(f"{SELECT} WHERE seq >= ? ORDER BY seq LIMIT {_CHAIN_PAGE}", first)
+            rows = self.rows(f"{SELECT} WHERE seq >= ? ORDER BY seq LIMIT {_CHAIN_PAGE}", first)
             for row in rows:
                 yield record_of(row)
             if len(rows) < _CHAIN_PAGE:
@@ -95,31 +104,23 @@ class SqliteReader:
 
     def book(self, version: str) -> KeptBook | None:
         """Return the texts of a version; of several that differ in what lay beside it, the first."""
-        rows = self._rows(f"{_BOOKS} WHERE version = ? ORDER BY rowid LIMIT 1", version)
+        rows = self.rows(f"{_BOOKS} WHERE version = ? ORDER BY {self.book_order} LIMIT 1", version)
         return self._kept(rows[0]) if rows else None
 
     def books(self) -> Iterator[KeptBook]:
         """Return the texts of all versions, in the order in which they came."""
-        for row in self._rows(f"{_BOOKS} ORDER BY rowid"):
+        for row in self.rows(f"{_BOOKS} ORDER BY {self.book_order}"):
             yield self._kept(row)
 
     def _kept(self, row: tuple[object, ...]) -> KeptBook:
         policy, version, file, *digests = map(str, row)
         named = f"SELECT digest, text FROM text WHERE digest IN ({', '.join('?' * len(digests))})"  # noqa: S608 - marks for values
-        texts = {str(digest): str(text) for digest, text in self._rows(named, *digests)}
+        texts = {str(digest): str(text) for digest, text in self.rows(named, *digests)}
         missing = [d for d in digests if d and d not in texts]
         if missing:
-            raise LogError(f"the decision log {self.path}: a text of `{policy}` version {version[:12]} is missing ({missing[0][:12]})")
+            raise LogError(f"the decision log {self.where}: a text of `{policy}` version {version[:12]} is missing ({missing[0][:12]})")
         source, calendar, clauses, lock = (texts.get(d, "") for d in digests)
         return KeptBook(policy=policy, version=version, file=file, source=source, calendar=calendar, clauses=clauses, clauses_lock=lock)
-
-    def integrity(self) -> str:
-        """Let SQLite look at the file itself; return what it finds first, nothing when all is well."""
-        try:
-            found = str(self._rows("PRAGMA integrity_check(1)")[0][0])
-        except LogError as e:
-            return str(e)
-        return "" if found == "ok" else found
 
 
 def _tests(wanted: Filter) -> tuple[list[str], list[object]]:

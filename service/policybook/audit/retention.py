@@ -8,38 +8,39 @@ facts of anybody, and a version may come back.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 
+from policybook.audit.backend import Backend, Transaction, append
 from policybook.audit.entry import Kind
-from policybook.audit.file import SELECT, record_of
-from policybook.audit.writing import append, other_row
+from policybook.audit.reading import SELECT, record_of
+from policybook.audit.writing import other_row
 
 SEGMENT = 50_000
 _PIECE = 1_000
 
 
-def pruning(connection: sqlite3.Connection, before: str, now: datetime) -> Iterator[int]:
+def pruning(backend: Backend, before: str, now: datetime) -> Iterator[int]:
     """Delete the records that are older than an instant, and yield after each piece how many it had.
 
     A record that is older, but stands after one that is not (the clock was set back), stays until that one goes. The last
     record stays in any case.
 
     Args:
-        connection: that of a writer, outside a transaction
         before: in UTC, as text
     """
     while True:
-        done = _last_marked(connection)
-        last = _end_of_segment(connection, done, before)
-        if last > done:
-            _mark(connection, last, before, now)
+        with backend.transaction() as at_once:
+            done = _last_marked(at_once)
+            last = _end_of_segment(at_once, done, before)
+            if last > done:
+                _mark(at_once, last, before, now)
         yield 0
         while True:
-            gone = connection.execute(
-                "DELETE FROM record WHERE seq IN (SELECT seq FROM record WHERE seq <= ? ORDER BY seq LIMIT ?)", (last, _PIECE)
-            ).rowcount
+            with backend.transaction() as at_once:
+                gone = at_once.change(
+                    "DELETE FROM record WHERE seq IN (SELECT seq FROM record WHERE seq <= ? ORDER BY seq LIMIT ?)", last, _PIECE
+                )
             yield gone
             if gone < _PIECE:
                 break
@@ -47,29 +48,27 @@ def pruning(connection: sqlite3.Connection, before: str, now: datetime) -> Itera
             return
 
 
-def _last_marked(connection: sqlite3.Connection) -> int:
+def _last_marked(at_once: Transaction) -> int:
     query = f"{SELECT} WHERE kind = ? AND kind <> 'decision' ORDER BY seq DESC LIMIT 1"
-    row = connection.execute(query, (Kind.RETENTION.value,)).fetchone()
-    return int(record_of(row).told["last"]) if row else 0
+    rows = at_once.rows(query, Kind.RETENTION.value)
+    return int(record_of(rows[0]).told["last"]) if rows else 0
 
 
-def _end_of_segment(connection: sqlite3.Connection, done: int, before: str) -> int:
+def _end_of_segment(at_once: Transaction, done: int, before: str) -> int:
     """Return the last of the records that may go."""
-    head = connection.execute("SELECT max(seq) FROM record").fetchone()[0] or 0
+    head = at_once.rows("SELECT max(seq) FROM record")[0][0] or 0
     end = min(done + SEGMENT, head - 1)
-    # By number and no further than the first young one: by time it would walk through all that is young.
-    # The record of a book is a little later than the decisions that come after it, and is vouched for anyway.
-    query = "SELECT seq FROM record NOT INDEXED WHERE seq > ? AND seq <= ? AND time >= ? AND kind <> 'book' ORDER BY seq LIMIT 1"
-    young = connection.execute(query, (done, end, before)).fetchone()
-    return max(done, young[0] - 1 if young else end)
+    # By number and no further than the first young one: by time it would walk through all that is young; the empty text keeps
+    # databases from the index. The record of a book is a little later than the decisions that come after it, and is vouched for anyway.
+    query = "SELECT seq FROM record WHERE seq > ? AND seq <= ? AND time || '' >= ? AND kind <> 'book' ORDER BY seq LIMIT 1"
+    young = at_once.rows(query, done, end, before)
+    return int(max(done, young[0][0] - 1 if young else end))
 
 
-def _mark(connection: sqlite3.Connection, last: int, before: str, now: datetime) -> None:
+def _mark(at_once: Transaction, last: int, before: str, now: datetime) -> None:
     """Append the record that vouches for the rest."""
-    segment = record_of(connection.execute(f"{SELECT} WHERE seq = ?", (last,)).fetchone())
-    since, until, count = connection.execute(
-        "SELECT min(time), max(time), count(*) FROM record NOT INDEXED WHERE seq <= ?", (last,)
-    ).fetchone()
+    segment = record_of(at_once.rows(f"{SELECT} WHERE seq = ?", last)[0])
+    since, until, count = at_once.rows("SELECT min(time || ''), max(time || ''), count(*) FROM record WHERE seq <= ?", last)[0]
     told = {
         "last": last,
         "hash": segment.hash.hex(),
@@ -79,15 +78,9 @@ def _mark(connection: sqlite3.Connection, last: int, before: str, now: datetime)
         "before": before,
         "books": [
             [version, {"source": source, "calendar": calendar, "clauses": clauses, "clauses_lock": lock}]
-            for version, source, calendar, clauses, lock in connection.execute(
-                "SELECT version, source, calendar, clauses, clauses_lock FROM book ORDER BY rowid"
+            for version, source, calendar, clauses, lock in at_once.rows(
+                "SELECT version, source, calendar, clauses, clauses_lock FROM book ORDER BY version, clauses, calendar, clauses_lock"
             )
         ],
     }
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        append(connection, [other_row(Kind.RETENTION, told, now)])
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    append(at_once, [other_row(Kind.RETENTION, told, now)])

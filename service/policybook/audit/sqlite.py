@@ -1,571 +1,343 @@
-"""The log that writes to one SQLite file, by one thread, in batches.
+"""The log as one SQLite file: its tables, how it is opened, what else a file of that name may be, how it is written to and read.
 
-What a caller waits for (`must_log`, or a request id) is written at once, together with all that waits; everything else within
-`window_s`, or at once when a batch is full; when more than `_BRAKE` wait, callers wait too. A commit is on the disk when it returns
-(`synchronous = FULL`). So the end of the process loses at most what was given out in the last `window_s` and while a batch was being written,
-never more than some `_BRAKE` decisions, and nothing that a caller waited for.
-
-Several processes may write to one file: a batch reads the head of the chain and appends to it in one transaction, which SQLite
-lets in one at a time.
+A commit is on the disk when it returns (`synchronous = FULL`). Several processes may write to one file: SQLite lets one transaction in at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import secrets
-import socket
 import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from policybook.audit.books import KeptBook
-from policybook.audit.canonical import clean, facts_json, instant_text, items_json, outputs_json
-from policybook.audit.chain import Anchor
-from policybook.audit.entry import COLUMNS, Entry, Kind, Record
-from policybook.audit.file import SELECT, open_writer, record_of, told
-from policybook.audit.log import LogStatus, WhenFull
-from policybook.audit.masking import MIN_KEY_BYTES, Masks, as_of_text
-from policybook.audit.reading import SqliteReader
-from policybook.audit.retention import pruning
-from policybook.audit.writing import Row, append, keep_book, other_row
+from policybook.audit.chain import hash_of_record
+from policybook.audit.entry import COLUMNS, Record, Values
+from policybook.audit.reading import SELECT, SqlReader, record_of
 from policybook.errors import LogError
 
-log = logging.getLogger("policybook.audit")
+FORMAT = 1
+# "PLog", by which a log is told from any other SQLite file.
+APPLICATION = 0x504C6F67
+_BUSY_MS = 10_000
+_NEEDED = (3, 37, 0)
 
-Waiting: TypeAlias = "Future[Record | None]"
-BATCH = 1_000
-# So many may be given out and wait to be written; beyond it each waits until it is.
-_BRAKE = 1_000
-_CANNOT = "decisions cannot be recorded"
-_RETRY_S = 0.5
-_CLOSE_S = 5.0
-_ANCHOR_S = 3600.0
-_PRUNE_S = 3600.0
-_PRUNE_PAUSE_S = 0.02
-_IDLE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """How a log is kept.
-
-    Args:
-        path: the file
-        when_full: what becomes of decisions when the disk or the queue is full
-        queue: how many decisions may wait to be written
-        window_s: how long a decision that nobody waits for may wait
-        keep_days: older records are deleted; 0: none ever is
-    """
-
-    path: Path
-    when_full: WhenFull = WhenFull.REFUSE
-    queue: int = 10_000
-    window_s: float = 0.05
-    masks: Masks = field(default_factory=Masks)
-    keep_days: int = 0
-
-    @classmethod
-    def of(cls, path: Path, *, when_full: str, queue: int, masked: Iterable[str], mask_key: Path | None, keep_days: int) -> LogSettings:
-        """Take what stands on a command line.
-
-        Args:
-            mask_key: a file with a secret of at least 16 bytes
-        Raises:
-            LogError: the key cannot be read or is too short
-        """
-        key = read_key(mask_key) if mask_key is not None else None
-        return cls(path=path, when_full=WhenFull(when_full), queue=queue, masks=Masks(frozenset(masked), key), keep_days=keep_days)
+_TABLES = (
+    f"""CREATE TABLE record (seq INTEGER PRIMARY KEY, {", ".join(f"{c} TEXT NOT NULL" for c in COLUMNS[1:-3])},
+    elapsed_ns INTEGER NOT NULL, more TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL) STRICT""",
+    "CREATE INDEX record_decision_id ON record (decision_id) WHERE decision_id <> ''",
+    "CREATE INDEX record_time ON record (time)",
+    "CREATE INDEX record_decision ON record (decision, time) WHERE decision <> ''",
+    # One decision for one request id of a caller, whoever writes: the promise to callers rests on it.
+    "CREATE UNIQUE INDEX record_request ON record (request_id, caller) WHERE request_id <> '' AND purpose = 'decision'",
+    # What is no decision is few and asked for by its kind.
+    "CREATE INDEX record_other ON record (kind, seq) WHERE kind <> 'decision'",
+    "CREATE TABLE text (digest TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE book (version TEXT NOT NULL, policy TEXT NOT NULL, file TEXT NOT NULL, source TEXT NOT NULL, calendar TEXT NOT NULL,
+    clauses TEXT NOT NULL, clauses_lock TEXT NOT NULL, PRIMARY KEY (version, clauses, calendar, clauses_lock)) STRICT""",
+)
+assert COLUMNS[-3:] == ("elapsed_ns", "more", "previous")
 
 
-def read_key(path: Path) -> bytes:
-    """Read the secret for masks.
-
-    Raises:
-        LogError: it cannot be read, or is too short
-    """
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into a LogError in words for an operator."""
     try:
-        key = path.read_bytes().strip()
+        yield
+    except sqlite3.Error as e:
+        raise LogError(f"the decision log {path}: {_words(e)}") from e
     except OSError as e:
-        raise LogError(f"the mask key {path}: {(e.strerror or str(e)).lower()}") from None
-    if len(key) < MIN_KEY_BYTES:
-        raise LogError(f"the mask key {path} has {len(key)} bytes; at least {MIN_KEY_BYTES} are needed, such as `openssl rand -hex 32`")
-    return key
+        raise LogError(f"the decision log {path}: {(e.strerror or str(e)).lower()}") from e
 
 
-@dataclass(slots=True)
-class _Item:
-    """One entry in the queue; `waiting` is what its caller waits for, `must` whether it gives up without a record."""
-
-    entry: Entry
-    waiting: Waiting | None
-    must: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """What was not recorded since the last record that says so: `count` given out without, `refused` not given out."""
-
-    count: int = 0
-    refused: int = 0
-    first: str = ""
-    last: str = ""
-    why: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.why)
+def _words(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    match name:
+        case "SQLITE_FULL":
+            return "the disk is full"
+        case "SQLITE_NOTADB":
+            return "it is no decision log, and no SQLite file at all"
+        case "SQLITE_READONLY" | "SQLITE_READONLY_DIRECTORY":
+            return "it cannot be written to; the service needs to write to the file and to its folder"
+        case "SQLITE_CANTOPEN":
+            return "it cannot be opened"
+        case str() if name.startswith("SQLITE_CORRUPT"):
+            return f"the file is damaged ({error})"
+        case str() if name.startswith("SQLITE_IOERR"):
+            return f"the disk refuses to read or write ({name})"
+    return str(error)
 
 
-class SqliteLog:
-    """Keeps decisions in one SQLite file. Make it, use it from any thread, `close` it.
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open a log to write to; make it where there is none.
 
-    Args:
-        now: the clock, aware; for records that are no decisions
     Raises:
-        LogError: the file cannot be opened, or is no log of this format
+        LogError: it cannot be opened, is no log, is of another format, or its last record was changed
     """
+    _check_sqlite()
+    if not path.parent.is_dir():
+        raise LogError(f"the decision log {path}: there is no folder {path.parent}")
+    with told(path):
+        # Facts of customers: for the service's own user alone, whatever the umask. SQLite gives its side files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        with told(path):
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            if _write_ahead(connection) != "wal":
+                raise LogError(f"the decision log {path}: this file system cannot hold it (no shared memory); put it on a local disk")
+            # Each commit is on the disk before it returns: what is recorded outlives a loss of power.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute("BEGIN IMMEDIATE")
+            if _is_new(connection):
+                _make(connection)
+            connection.execute("COMMIT")
+            _check_format(connection, path)
+            _check_head(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    is_on = True
 
-    def __init__(self, settings: LogSettings, *, now: Callable[[], datetime]) -> None:
-        self.settings = settings
-        masks = settings.masks
-        self.masks = Masks(masks.names, masks.key, masks.own or secrets.token_bytes(32))
-        self._now = now
-        self._connection = open_writer(settings.path)
-        self._queue: deque[_Item] = deque()
-        # How many of those in the queue before are being written.
-        self._writing = 0
-        self._flushes: deque[Future[None]] = deque()
-        self._gap = _Gap()
-        self._gap_lock = threading.Lock()
-        self._not_recorded = 0
-        self._refused = 0
-        self._recorded = 0
-        self._failing = ""
-        self._idle = True
-        self._closing = False
-        self._wake = threading.Event()
-        self._urgent = threading.Event()
-        self._run = secrets.token_hex(8)
-        self._kept: set[tuple[str, ...]] = set()
-        self._rendered: dict[int, tuple[object, tuple[str, ...]]] = {}
-        self._anchored_at = now()
-        self._pruned_at: datetime | None = None
-        self._pruning: Iterator[int] | None = None
-        self.head: Anchor | None = None
-        self._reader: SqliteReader | None = None
-        with told(settings.path):
-            self._kept = {tuple(row) for row in self._connection.execute("SELECT version, calendar, clauses, clauses_lock FROM book")}
-            self._append([self._opening()])
-        log.info("decision log %s open; anchor %s", settings.path, self.head)
-        self._thread = threading.Thread(target=self._work, name="policybook-log", daemon=True)
-        self._thread.start()
+def _write_ahead(connection: sqlite3.Connection) -> str:
+    """Change a file to write-ahead logging; return how it is kept now.
 
-    # ------------------------------------------------------------ taking
+    SQLite does not wait for another process that is doing the same, whatever the timeout.
+    """
+    end = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return mode
 
-    def refuse(self, decision: str) -> None:
-        """Refuse nothing: there is a log."""
 
-    def put(self, entry: Entry) -> Waiting | None:
-        """Take a decision; see `Log.put`."""
-        must = entry.decision.must_log
-        backlog = len(self._queue) + self._writing
-        full = backlog >= self.settings.queue
-        if full or self._failing or self._closing:
-            why = self._failing or ("the service is ending" if self._closing else f"{self.settings.queue:,} are waiting to be written")
-            if must or self._closing or self.settings.when_full is WhenFull.REFUSE:
-                self._note_gap(0, 1, why)
-                raise LogError(f"{_CANNOT}: {why}; no answer is given out without")
-            if full:
-                self._note_gap(1, 0, why)
-                return None
-        waits = must or entry.is_once or backlog >= _BRAKE
-        # While nothing can be written, nobody can wait for it: those that are let go without are counted when the queue is full.
-        waiting: Waiting | None = Future() if waits and not self._failing else None
-        self._queue.append(_Item(entry, waiting, must))
-        if waiting is not None:
-            self._urgent.set()
-        if self._idle:
-            self._idle = False
-            self._wake.set()
-        return waiting
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a log to read.
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether so many wait to be written that who hands over many had better wait."""
-        return len(self._queue) + self._writing >= self.settings.queue // 4
+    Raises:
+        LogError: there is none, it cannot be opened, is no log, or is of another format
+    """
+    _check_sqlite()
+    if not path.is_file():
+        raise LogError(f"there is no decision log {path}")
+    with told(path):
+        connection = _open_to_read(path)
+    try:
+        with told(path):
+            _check_format(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    def flush(self) -> Future[None]:
-        """Return what is done when all that was taken so far is written."""
-        done: Future[None] = Future()
-        self._flushes.append(done)
-        self._urgent.set()
-        self._wake.set()
-        return done
 
-    def reader(self) -> SqliteReader:
-        """Return the reader; it is closed with the log."""
-        if self._reader is None:
-            self._reader = SqliteReader(self.settings.path)
-        return self._reader
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    where = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{where}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as e:
+        connection.close()
+        # A copy in a folder that cannot be written to: SQLite cannot make its side files there, and needs none for a file that rests.
+        if getattr(e, "sqlite_errorname", "") != "SQLITE_CANTOPEN" or Path(f"{path}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{where}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
-    def status(self) -> LogStatus:
-        """Say how it does."""
-        return LogStatus(
-            head=self.head,
-            waiting=len(self._queue) + self._writing,
-            recorded=self._recorded,
-            not_recorded=self._not_recorded,
-            refused=self._refused,
-            failing=self._failing,
-            when_full=self.settings.when_full,
+
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < _NEEDED:
+        raise LogError(f"a decision log needs SQLite {'.'.join(map(str, _NEEDED))} or newer; this Python has {sqlite3.sqlite_version}")
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0 and not _pragma(connection, "application_id")
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "application_id") != APPLICATION:
+        raise LogError(f"the decision log {path}: it is an SQLite file, but no decision log")
+    found = _pragma(connection, "user_version")
+    if found != FORMAT:
+        made_by = "a newer" if found > FORMAT else "an older"
+        raise LogError(f"the decision log {path}: it has format {found}, of {made_by} policybook; this one knows format {FORMAT}")
+
+
+def _check_head(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse to go on after a last record that does not fit: what was wrong before must not look as if it came later."""
+    row = connection.execute(f"{SELECT} ORDER BY seq DESC LIMIT 1").fetchone()
+    if row is not None and hash_of_record(record_of(row)) != row[-1]:
+        raise LogError(
+            f"the decision log {path}: its last record, {row[0]}, was changed; look at it with `policybook audit verify --log {path}`, "
+            "and move the file away to begin a new one"
         )
 
+
+# ---------------------------------------------------------------- writing
+
+_WIDTH = len(COLUMNS) + 1
+_NOTHING = [None] * _WIDTH
+# LIMIT: SQLite takes 32,766 values a statement.
+MAX_ROWS = 1_024
+
+
+def _insert(size: int) -> str:
+    places = ", ".join([f"({', '.join('?' * _WIDTH)})"] * size)
+    return f"INSERT INTO record ({', '.join(COLUMNS)}, hash) SELECT * FROM (VALUES {places}) WHERE column1 IS NOT NULL"  # noqa: S608
+
+
+# By the power of two that there are at most rows of: few statements, which SQLite then knows; what is over is filled with nothing.
+_INSERTS = {size: _insert(size) for size in (2**n for n in range(11))}
+
+
+class SqliteBackend:
+    """One file.
+
+    Raises:
+        LogError: it cannot be opened, is no log, is of another format, or its last record was changed
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+        self._connection = open_writer(path)
+
+    def kept(self) -> set[tuple[str, ...]]:
+        """Return version, calendar, clauses and clauses_lock of all books that are kept."""
+        with told(self.path):
+            return {tuple(row) for row in self._connection.execute("SELECT version, calendar, clauses, clauses_lock FROM book")}
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[SqliteTransaction]:
+        """Do what the block does as one."""
+        connection = self._connection
+        with told(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def reader(self) -> SqliteReader:
+        """Return a reader of its own."""
+        return SqliteReader(self.path)
+
     def close(self) -> None:
-        """Write what is left, and end; what cannot be written within some seconds is told and counted."""
-        self._closing = True
-        self._urgent.set()
-        self._wake.set()
-        self._thread.join(_CLOSE_S + 5)
-        if self._reader is not None:
-            self._reader.close()
+        """Close the file."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
 
-    def _note_gap(self, count: int, refused: int, why: str) -> None:
-        at = instant_text(self._now())
-        with self._gap_lock:
-            gap = self._gap
-            if not gap:
-                log.error("%s: %s (%s)", _CANNOT, why, self.settings.when_full.value)
-            self._gap = _Gap(gap.count + count, gap.refused + refused, gap.first or at, at, why)
-            self._not_recorded += count
-            self._refused += refused
 
-    # ------------------------------------------------------------ the thread
+class SqliteTransaction:
+    """What is done as one."""
 
-    def _work(self) -> None:
-        end = 0.0
-        while True:
-            self._wait()
-            self._once()
-            if self._closing:
-                end = end or time.monotonic() + _CLOSE_S
-                if not self._queue and not self._gap:
-                    break
-                if time.monotonic() >= end:
-                    self._give_up()
-                    break
-        try:
-            with told(self.settings.path):
-                self._append([*self._gap_rows(self._gap), self._other(Kind.CLOSE, {"run": self._run})])
-        except LogError as e:
-            log.error("the decision log was not closed in order: %s", e)  # noqa: TRY400 - the message says it all
-        log.info("decision log closed; anchor %s", self.head)
-        while self._flushes:
-            _settle(self._flushes.popleft(), None)
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
-    def _wait(self) -> None:
-        """Sleep while there is nothing to do, then let a batch gather."""
-        if self._failing:
-            self._urgent.clear()
-            self._urgent.wait(_RETRY_S if not self._closing else _RETRY_S / 5)
-            return
-        if not self._is_busy():
-            self._wake.clear()
-            self._idle = True
-            if not self._is_busy():
-                self._wake.wait(_IDLE_S if self._pruning is None else _PRUNE_PAUSE_S)
-            self._idle = False
-        if not self._closing and len(self._queue) < BATCH:
-            self._urgent.wait(self.settings.window_s)
-        self._urgent.clear()
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask."""
+        return self._connection.execute(query, values).fetchall()
 
-    def _is_busy(self) -> bool:
-        return bool(self._queue or self._flushes or self._closing)
+    def change(self, query: str, *values: object) -> int:
+        """Change, and return how many rows."""
+        return self._connection.execute(query, values).rowcount
 
-    def _once(self) -> None:
-        """Write all that is there now, batch by batch; when nothing could be written before, try at least that this happened."""
-        flushes = [self._flushes.popleft() for _ in range(len(self._flushes))]
-        left = len(self._queue)
-        while left > 0 or self._gap:
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-            self._writing = len(batch)
-            written = self._write(batch)
-            self._writing = 0
-            left -= len(batch)
-            if not written:
-                break
-        for done in flushes:
-            _settle(done, LogError(f"{_CANNOT}: {self._failing}") if self._failing else None)
-        if not self._failing:
-            self._look_after()
+    def insert(self, rows: Sequence[Values]) -> None:
+        """Insert records."""
+        # LIMIT: every statement lets go of the interpreter's lock and gets it back a thread switch later, a millisecond beside a busy
+        # loop; so one statement carries all.
+        for start in range(0, len(rows), MAX_ROWS):
+            piece = rows[start : start + MAX_ROWS]
+            size = 1 << (len(piece) - 1).bit_length()
+            values = [value for row in piece for value in row]
+            self._connection.execute(_INSERTS[size], values + _NOTHING * (size - len(piece)))
 
-    def _write(self, batch: list[_Item]) -> bool:
-        """Write one batch; tell whether that could be done."""
-        try:
-            with told(self.settings.path):
-                found = self._record(batch)
-        except LogError as e:
-            self._fail(batch, str(e))
-            return False
-        except Exception:
-            # A fault of ours in one entry must not keep the others out for ever.
-            log.exception("an entry could not be written to the decision log")
-            self._one_by_one(batch)
-            return True
-        if self._failing:
-            log.warning("decisions are recorded again")
-            self._failing = ""
-        for item in batch:
-            if item.waiting is not None:
-                _settle(item.waiting, None, found.get(id(item)))
-        self._recorded += len(batch) - len(found)
-        return True
+    def keep(self, book: KeptBook) -> None:
+        """Keep the texts of a book."""
+        digests = book.digests
+        for role, text in book.texts.items():
+            if text:
+                self._connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", (digests[role], text))
+        columns = (book.version, book.policy, book.file, *digests.values())
+        self._connection.execute("INSERT OR IGNORE INTO book VALUES (?, ?, ?, ?, ?, ?, ?)", columns)
 
-    def _fail(self, batch: list[_Item], why: str) -> None:
-        """Keep what was given out for the next try; refuse what was not."""
-        self._failing = why
-        refuses = self.settings.when_full is WhenFull.REFUSE
-        kept: list[_Item] = []
-        refused: list[Waiting] = []
-        # Those that came in before the fault was known wait no longer than the others.
-        for item in [*batch, *[self._queue.popleft() for _ in range(len(self._queue))]]:
-            if item.waiting is not None and (item.must or refuses):
-                refused.append(item.waiting)
-            else:
-                kept.append(_Item(item.entry, None, must=False))
-                if item.waiting is not None:
-                    _settle(item.waiting, None, None)
-        self._queue.extendleft(reversed(kept))
-        # Noted before anybody hears of it, so that whoever asks after his refusal finds it counted.
-        self._note_gap(0, len(refused), why)
-        for waiting in refused:
-            _settle(waiting, LogError(f"{_CANNOT}: {why}; no answer is given out without"))
+    def written(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which of the decisions are in the log."""
+        marks = ", ".join("?" * len(ids))
+        query = f"SELECT decision_id FROM record WHERE decision_id <> '' AND decision_id IN ({marks})"  # noqa: S608 - marks for values
+        return frozenset(str(row[0]) for row in self.rows(query, *ids))
 
-    def _one_by_one(self, batch: list[_Item]) -> None:
-        for item in batch:
-            try:
-                with told(self.settings.path):
-                    found = self._record([item])
-            except Exception as e:
-                log.exception("decision %s could not be recorded", item.entry.decision_id)
-                why = f"a fault of policybook: {type(e).__name__}"
-                if item.waiting is not None and (item.must or self.settings.when_full is WhenFull.REFUSE):
-                    self._note_gap(0, 1, why)
-                    _settle(item.waiting, LogError(f"{_CANNOT}: {why}"))
-                    continue
-                self._note_gap(1, 0, why)
-                if item.waiting is not None:
-                    _settle(item.waiting, None, None)
-            else:
-                self._recorded += not found
-                if item.waiting is not None:
-                    _settle(item.waiting, None, found.get(id(item)))
-
-    def _give_up(self) -> None:
-        """Tell what is lost at the end."""
-        lost = [i.entry.decision_id for i in self._queue]
-        self._queue.clear()
-        if lost:
-            self._note_gap(len(lost), 0, self._failing or "the service ended")
-            log.error("%d decisions were given out and are lost to the log: %s", len(lost), ", ".join(lost[:1000]))
-
-    def _look_after(self) -> None:
-        """Tell where the chain stands, and delete what is too old; each once an hour."""
-        now = self._now()
-        if abs((now - self._anchored_at).total_seconds()) >= _ANCHOR_S:
-            self._anchored_at = now
-            log.info("decision log: anchor %s", self.head)
-        days = self.settings.keep_days
-        if days and (self._pruned_at is None or abs((now - self._pruned_at).total_seconds()) >= _PRUNE_S):
-            self._pruned_at = now
-            self._pruning = pruning(self._connection, instant_text(now - timedelta(days=days)), now)
-        if self._pruning is not None:
-            # A piece at a time: decisions wait to be written meanwhile.
-            try:
-                with told(self.settings.path):
-                    if next(self._pruning, None) is None:
-                        self._pruning = None
-            except LogError as e:
-                log.warning("old records could not be deleted: %s", e)
-                self._pruning = None
-
-    # ------------------------------------------------------------ writing
-
-    def _record(self, batch: Sequence[_Item]) -> dict[int, Record]:
-        """Append a batch in one transaction; return the earlier records of requests that were decided before, by id of the item."""
-        rows: list[Row] = []
-        texts: list[KeptBook] = []
-        taken: dict[tuple[str, str], int] = {}
-        again: dict[int, int | Record] = {}
-        places: set[tuple[str, ...]] = set()
-        connection = self._connection
-        prepared = [self._row(item.entry) for item in batch]
-        gap = self._gap
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            known = self._known(batch)
-            for item, (row, place) in zip(batch, prepared, strict=True):
-                entry = item.entry
-                asked = entry.is_once
-                key = (clean(entry.request_id), clean(entry.caller))
-                earlier = known.get(key, taken.get(key)) if asked else None
-                if earlier is not None:
-                    again[id(item)] = earlier
-                    continue
-                if place not in self._kept and place not in places:
-                    places.add(place)
-                    texts.append(KeptBook.of(entry.book, entry.beside))
-                    rows.append(self._book_row(texts[-1]))
-                if asked:
-                    taken[key] = len(rows)
-                rows.append(row)
-            rows += self._gap_rows(gap)
-            for text in texts:
-                keep_book(connection, text)
-            head = append(connection, rows)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-        self.head = head
-        self._kept |= places
-        if gap:
-            with self._gap_lock:
-                since = self._gap
-                new = _Gap(since.count - gap.count, since.refused - gap.refused, gap.last, since.last, since.why)
-                self._gap = new if new.count or new.refused else _Gap()
-        return {
-            item: found if isinstance(found, Record) else Record(**dict(zip((*COLUMNS, "hash"), rows[found], strict=True)))
-            for item, found in again.items()
-        }
-
-    def _append(self, rows: list[Row]) -> None:
-        """Append records that are no decisions."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self.head = append(self._connection, rows)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
-
-    def _known(self, batch: Sequence[_Item]) -> Mapping[tuple[str, str], Record]:
-        """Return the records that the request ids of a batch stand for already."""
-        asked = [(clean(i.entry.request_id), clean(i.entry.caller)) for i in batch if i.entry.is_once]
-        if not asked:
-            return {}
-        # One statement for all: each step of one lets go of the interpreter's lock, and waits for it again.
+    def known(self, asked: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Record]:
+        """Return the decisions that pairs of request id and caller stand for."""
+        # One statement for all: see `insert`.
         query = (
             f"WITH asked (r, c) AS (VALUES {', '.join(['(?, ?)'] * len(asked))}) {SELECT.replace('FROM record', 'FROM asked CROSS JOIN record')}"
             " ON request_id = r AND caller = c AND request_id <> '' AND purpose = 'decision'"
         )
-        found = (record_of(row) for row in self._connection.execute(query, [text for pair in asked for text in pair]).fetchall())
+        found = map(record_of, self.rows(query, *(text for pair in asked for text in pair)))
         return {(r.request_id, r.caller): r for r in found}
 
-    def _row(self, entry: Entry) -> tuple[Row, tuple[str, ...]]:
-        """Write a decision as a row; and say by what its book and the texts beside it are known as kept."""
-        book, decision = entry.book, entry.decision
-        masked = self.masks.of(book.name, entry.facts)
-        facts = clean(facts_json(entry.facts, masked))
-        name = f"{book.name}.{decision.name}"
-        as_of_stated = as_of_text(entry.as_of_stated)
-        fingerprint = ""
-        if entry.request_id or masked:
-            whole = facts_json(entry.facts) if masked else facts
-            fingerprint = self.masks.fingerprint(name, whole, as_of_stated, entry.version_stated, secret=bool(masked))
-        currency, fields = book.currency, decision.outputs
-        decided_at = instant_text(entry.decided_at)
-        row: Row = [
-            0,
-            "decision",
-            decided_at,
-            clean(entry.decision_id),
-            clean(entry.caller),
-            entry.purpose.value,
-            name,
-            clean(entry.request_id),
-            fingerprint,
-            facts,
-            as_of_stated,
-            entry.version_stated,
-            book.version,
-            entry.as_of.isoformat(),
-            decided_at if entry.now is entry.decided_at else instant_text(entry.now),
-            entry.trace.value,
-            entry.outcome,
-            outputs_json(entry.outputs, fields, currency),
-            items_json(entry.items, fields, currency) if entry.items else "[]",
-            _row_ids([r.id for r in entry.selected]),
-            entry.elapsed_ns,
-            clean(entry.more),
-            b"",
-            b"",
-        ]
-        return row, self._place(entry)
 
-    def _place(self, entry: Entry) -> tuple[str, ...]:
-        key = id(entry.book)
-        found = self._rendered.get(key)
-        if found is None or found[0] is not entry.book:
-            if len(self._rendered) > 256:
-                self._rendered.clear()
-            found = self._rendered[key] = (entry.book, self._place_of(KeptBook.of(entry.book, entry.beside)))
-        return found[1]
-
-    @staticmethod
-    def _place_of(book: KeptBook) -> tuple[str, ...]:
-        digests = book.digests
-        return (book.version, digests["calendar"], digests["clauses"], digests["clauses_lock"])
-
-    def _book_row(self, book: KeptBook) -> Row:
-        told_of = {"policy": book.policy, "file": book.file, **book.digests}
-        row = self._other(Kind.BOOK, told_of)
-        row[COLUMNS.index("version")] = book.version
-        return row
-
-    def _opening(self) -> Row:
-        masks = sorted(self.masks.names)
-        told_of = {
-            "run": self._run,
-            "policybook": version("policybook"),
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "when_full": self.settings.when_full.value,
-            "masked": masks,
-            "mask_key": self.masks.key_id if self.masks.key else "",
-        }
-        return self._other(Kind.OPEN, told_of)
-
-    def _gap_rows(self, gap: _Gap) -> list[Row]:
-        return [self._other(Kind.GAP, asdict(gap))] if gap else []
-
-    def _other(self, kind: Kind, told_of: Mapping[str, object]) -> Row:
-        return other_row(kind, told_of, self._now())
+# ---------------------------------------------------------------- reading
 
 
-def _row_ids(ids: list[str]) -> str:
-    # Ids of rows are plain words: nothing in them needs an escape.
-    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+class SqliteReader(SqlReader):
+    """Reads a log file, beside whoever writes to it. Use it from any thread; `close` it.
 
+    Raises:
+        LogError: there is none, or it cannot be read; so does every method
+    """
 
-def _settle(future: Future[Any], error: Exception | None, result: object = None) -> None:
-    # Whoever waited may have gone.
-    with contextlib.suppress(InvalidStateError):
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+    book_order = "rowid"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+        self._connection = open_reader(path)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask."""
+        with self._lock, told(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def integrity(self) -> str:
+        """Let SQLite look at the file itself; return what it finds first, nothing when all is well."""
+        try:
+            found = str(self.rows("PRAGMA integrity_check(1)")[0][0])
+        except LogError as e:
+            return str(e)
+        return "" if found == "ok" else found

@@ -15,13 +15,12 @@ import click
 from policybook.audit.canonical import instant_text
 from policybook.audit.chain import Anchor, Proof, anchor_of
 from policybook.audit.entry import REFUSED, Purpose, Record
-from policybook.audit.file import open_writer
 from policybook.audit.log import Filter, Place
 from policybook.audit.masking import Masks
-from policybook.audit.proof import prove_log
-from policybook.audit.reading import SqliteReader
+from policybook.audit.open import open_backend, open_reader, without_password
+from policybook.audit.proof import WholeReader, prove_log
 from policybook.audit.retention import pruning
-from policybook.audit.sqlite import read_key
+from policybook.audit.settings import read_key
 from policybook.cli.audit_export import FORMS, write_csv, write_json_lines, write_parquet
 from policybook.cli.audit_show import record_json, show_record
 from policybook.cli.books import now
@@ -40,11 +39,10 @@ _PURPOSE_WORDS = {Purpose.DECISION.value: "", Purpose.EXPLANATION.value: " (expl
 
 _log = click.option(
     "--log",
-    "path",
+    "target",
     required=True,
     envvar="POLICYBOOK_LOG",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file of the decision log.",
+    help="The decision log: its file, or the URL of its database.",
 )
 
 
@@ -111,7 +109,7 @@ def wanted_of(options: dict[str, Any]) -> Filter:
     )
 
 
-def _records(reader: SqliteReader, wanted: Filter, limit: int, *, newest_first: bool) -> Iterator[Record]:
+def _records(reader: WholeReader, wanted: Filter, limit: int, *, newest_first: bool) -> Iterator[Record]:
     """Yield the records of a filter, page by page; a limit of 0 is none."""
     place = None
     left = limit or -1
@@ -138,7 +136,7 @@ def _records(reader: SqliteReader, wanted: Filter, limit: int, *, newest_first: 
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it.")
 @click.pass_context
-def verify(ctx: click.Context, *, path: Path, anchor: tuple[str, ...], anchors: Path | None, form: str) -> None:
+def verify(ctx: click.Context, *, target: str, anchor: tuple[str, ...], anchors: Path | None, form: str) -> None:
     """Prove that no record was changed, taken out, put in or moved.
 
     Walks along the whole chain, compares the texts of the books with the versions that decided, and looks at the file itself. The
@@ -151,7 +149,7 @@ def verify(ctx: click.Context, *, path: Path, anchor: tuple[str, ...], anchors: 
         raise click.UsageError(f"--anchor: {e}") from None
     if anchors is not None:
         known += _anchors_in(anchors)
-    with closing(SqliteReader(path)) as reader:
+    with closing(open_reader(target)) as reader:
         proof = prove_log(reader, known)
     if form == "json":
         click.echo(json.dumps(_proof_json(proof), indent=2))
@@ -230,9 +228,9 @@ def _print_proof(proof: Proof, anchors: int) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, at most.")
 @click.option("--oldest-first", is_flag=True, help="Begin with the oldest.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it.")
-def list_records(*, path: Path, limit: int, oldest_first: bool, form: str, **options: Any) -> None:
+def list_records(*, target: str, limit: int, oldest_first: bool, form: str, **options: Any) -> None:
     """List recorded decisions, the newest first."""
-    with closing(SqliteReader(path)) as reader:
+    with closing(open_reader(target)) as reader:
         found = list(_records(reader, wanted_of(options), limit, newest_first=not oldest_first))
     if form == "json":
         click.echo(json.dumps([record_json(r) for r in found], ensure_ascii=False, indent=2))
@@ -276,7 +274,7 @@ def list_records(*, path: Path, limit: int, oldest_first: bool, form: str, **opt
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it.")
 @click.pass_context
 def show_one(
-    ctx: click.Context, *, path: Path, decision_id: str, masked: tuple[str, ...], trace: str, lang: str, mask_key: Path | None, form: str
+    ctx: click.Context, *, target: str, decision_id: str, masked: tuple[str, ...], trace: str, lang: str, mask_key: Path | None, form: str
 ) -> None:
     """Show one recorded decision, and decide it again by the version that decided it.
 
@@ -284,7 +282,7 @@ def show_one(
     comes otherwise today. A masked fact that the decision rests on is stated as NAME=VALUE, as it was stated then.
     """
     key = read_key(mask_key) if mask_key else None
-    with closing(SqliteReader(path)) as reader:
+    with closing(open_reader(target)) as reader:
         record = reader.get(decision_id)
         if record is None:
             raise UnknownNameError("record", decision_id, ())
@@ -300,7 +298,7 @@ def show_one(
 @click.option("--limit", type=click.IntRange(0), default=0, help="How many, at most; 0 for all.  [default: 0]")
 @click.option("--format", "form", type=click.Choice(FORMS), default="jsonl", show_default=True, help="CSV, JSON Lines or Parquet.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file  [default: standard output]")
-def export(*, path: Path, limit: int, form: str, output: Path | None, **options: Any) -> None:
+def export(*, target: str, limit: int, form: str, output: Path | None, **options: Any) -> None:
     """Write recorded decisions for other programs, the oldest first.
 
     Values stay exact: numbers are text. With one --decision each fact and output has a column of its own in CSV and Parquet;
@@ -309,7 +307,7 @@ def export(*, path: Path, limit: int, form: str, output: Path | None, **options:
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is not for a terminal; name a file with --output")
     wanted = wanted_of(options)
-    with closing(SqliteReader(path)) as reader:
+    with closing(open_reader(target)) as reader:
         records = _records(reader, wanted, limit, newest_first=False)
         one = "." in wanted.decision
         match form:
@@ -331,15 +329,14 @@ def export(*, path: Path, limit: int, form: str, output: Path | None, **options:
 @_log
 @click.option("--before", required=True, metavar="TIME", callback=_instant, help="Delete what is older than this day or instant.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def prune(*, path: Path, before: str, yes: bool) -> None:
+def prune(*, target: str, before: str, yes: bool) -> None:
     """Delete old records; the rest can still be proved.
 
     A record in the chain says what was deleted, up to where, and with which hash it ended. The texts of the books stay. A service that
     writes to the log is not disturbed; it deletes by itself with `serve --log-keep-days`.
     """
     if not yes:
-        click.confirm(f"Delete all records of {path} before {before}?", abort=True)
-    connection = open_writer(path)
-    with closing(connection):
-        gone = sum(pruning(connection, before, now()))
-    click.echo(f"{path}: {counted(gone, 'record')} deleted")
+        click.confirm(f"Delete all records of {without_password(target)} before {before}?", abort=True)
+    with closing(open_backend(target)) as backend:
+        gone = sum(pruning(backend, before, now()))
+        click.echo(f"{backend.where}: {counted(gone, 'record')} deleted")

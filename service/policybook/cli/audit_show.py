@@ -15,7 +15,7 @@ from rich.text import Text
 from policybook.audit.entry import REFUSED, Purpose, Record
 from policybook.audit.log import ReadLog
 from policybook.audit.masking import Masks
-from policybook.audit.reading import SqliteReader
+from policybook.audit.proof import WholeReader
 from policybook.cli.books import now
 from policybook.cli.console import out, show
 from policybook.cli.render import decision_panel, trace_group
@@ -60,7 +60,7 @@ def record_json(record: Record) -> dict[str, Any]:
 
 
 def show_record(
-    record: Record, reader: SqliteReader, masks: Masks, *, masked: Mapping[str, Raw], trace: str, lang: Lang, as_json: bool
+    record: Record, reader: WholeReader, masks: Masks, *, masked: Mapping[str, Raw], trace: str, lang: Lang, as_json: bool
 ) -> bool:
     """Show a record and what it comes to today; tell whether that is the same (or cannot be told, for masked facts)."""
     desk = Desk(Store(), now=now, new_id=lambda: "", log=ReadLog(reader, masks))
@@ -160,7 +160,7 @@ def _print_as_kept(console: Console, record: Record, hidden: tuple[str, ...]) ->
     console.print(f"not decided again: it rests on masked facts; state them: {stated}", style="weak", soft_wrap=True)
 
 
-def _print_clauses(console: Console, record: Record, reader: SqliteReader, ids: tuple[str, ...], lang: Lang) -> None:
+def _print_clauses(console: Console, record: Record, reader: WholeReader, ids: tuple[str, ...], lang: Lang) -> None:
     """Print the written clauses behind the rows, as they were when the version was kept."""
     kept = reader.book(record.version)
     index = load_clauses(Source(CLAUSE_FILE, kept.clauses), kept.clauses_lock)[0] if kept and kept.clauses else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
 import yaml
 
+from policybook.audit.open import without_password
 from policybook.cli.settings import configured, settings_options
 from policybook.server.settings import Configured, Settings
 
@@ -29,11 +29,6 @@ def command(ctx: click.Context, /, *, form: str, **_: Any) -> None:
 def _values(found: Configured) -> dict[str, Any]:
     values: dict[str, Any] = found.settings.model_dump(mode="json")
     return {name: without_password(v) if isinstance(v, str) else v for name, v in values.items()}
-
-
-def without_password(text: str) -> str:
-    """Leave the password out of a URL."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
 def _text(found: Configured) -> str:

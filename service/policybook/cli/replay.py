@@ -25,7 +25,7 @@ from rich.text import Text
 
 from policybook.audit.canonical import facts_json
 from policybook.audit.entry import Purpose
-from policybook.audit.reading import SqliteReader
+from policybook.audit.open import open_reader
 from policybook.cli.audit import filters, wanted_of
 from policybook.cli.audit_show import raw_text
 from policybook.cli.books import now
@@ -52,9 +52,7 @@ HEAD = ("decision", "id", "as_of", "from", "to", "before", "after", "facts")
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--log", "log_path", envvar="POLICYBOOK_LOG", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A decision log."
-)
+@click.option("--log", "log_path", envvar="POLICYBOOK_LOG", help="A decision log: its file, or the URL of its database.")
 @click.option("--against", required=True, metavar="BOOKS", help="The edited books: a file, a folder, a revision of git.")
 @click.option("--before", metavar="BOOKS", help="The books of before; a log holds what was answered, a FILE does not and needs them.")
 @filters(without=("purpose",))
@@ -74,7 +72,7 @@ def command(
     /,
     *,
     file: Path | None,
-    log_path: Path | None,
+    log_path: str | None,
     against: str,
     before: str | None,
     as_of: str | None,
@@ -174,13 +172,13 @@ def _sides(named: str) -> dict[str, Side]:
 
 
 def _past(
-    stack: ExitStack, file: Path | None, log_path: Path | None, after: Mapping[str, Side], mapped: Mapped, options: dict[str, Any]
+    stack: ExitStack, file: Path | None, log_path: str | None, after: Mapping[str, Side], mapped: Mapped, options: dict[str, Any]
 ) -> tuple[Iterator[Page | Chunk], int | None]:
     """Open the past; return its parts, and how many requests there are, if that is known."""
     if log_path is None:
         assert file is not None
         return from_file(file, options["decision"], after[options["decision"]].book, mapped, now(), value_of), None
-    reader = SqliteReader(log_path)
+    reader = open_reader(log_path)
     stack.callback(reader.close)
     wanted = wanted_of({**options, "purpose": Purpose.DECISION.value})
     return from_log(reader, wanted), reader.count(wanted)

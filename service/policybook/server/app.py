@@ -16,7 +16,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from policybook.audit.log import Log, NoLog
 from policybook.audit.masking import unknown_names
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.open import open_log
+from policybook.audit.settings import LogSettings
 from policybook.challenge import Challengers
 from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
@@ -152,7 +153,7 @@ class Server:
         kept = self.settings.decision_log()
         if kept is not None:
             _check_masks(kept, store)
-            self._log = await asyncio.to_thread(SqliteLog, kept, now=self._now)
+            self._log = await asyncio.to_thread(open_log, kept, now=self._now)
         desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log, new_ids=new_ids if self._new_id is new_id else None)
         self._challengers = Challengers(store, challengers, now=self._now, new_id=self._new_id)
         self._challengers.watch(desk)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from policybook.audit.log import WhenFull
-from policybook.audit.sqlite import LogSettings
+from policybook.audit.settings import LogSettings
 from policybook.diagnostics import did_you_mean
 from policybook.server.limits import Limits
 
@@ -50,7 +50,7 @@ class Settings(BaseModel):
     port: int = Field(50_151, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
     workers: int = Field(0, ge=0, le=256, description="Processes that share the port; 0: one for each core.")
     reload_s: float = Field(1.0, ge=0, description="How often to look for edited books; 0 for never.")
-    log: str = Field("", description="Record every decision in this file.")
+    log: str = Field("", description="Record every decision in this file, or in a PostgreSQL database: postgresql://user@host/name.")
     log_full: WhenFull = Field(WhenFull.REFUSE, description="When it cannot be written to: give no answer, or answer and count.")
     log_queue: int = Field(10_000, ge=1, description="How many decisions may wait to be written, in each process.")
     log_keep_days: int = Field(0, ge=0, description="Delete older records; 0 for never.")
@@ -69,7 +69,7 @@ class Settings(BaseModel):
         if not self.log:
             return None
         return LogSettings.of(
-            Path(self.log),
+            self.log,
             when_full=self.log_full.value,
             queue=self.log_queue,
             masked=self.mask,
