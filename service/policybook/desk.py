@@ -45,8 +45,9 @@ MAX_KEPT = 8
 WAIT_S = 10.0
 # Requests of many that are handed to the log before any is waited for.
 PART = 1_000
-# Fewer requests of one decision than this are sooner decided one by one.
-MIN_TOGETHER = 8
+# Fewer requests of one decision than this, and so many more for each decision that it requires, are sooner decided one by one.
+MIN_TOGETHER = 6
+MORE_TOGETHER = 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -290,7 +291,7 @@ class Desk:
         Args:
             asked: what they have in common
         Returns:
-            None where each has to be taken by itself: something keeps or compares every answer, or there is no such decision
+            None where each is to be taken by itself: something keeps or compares every answer, they are few, or there is no such decision
         """
         beside = self.beside
         if self.log.is_on or asked.challenger or asked.trace is not TraceLevel.NONE:
@@ -451,10 +452,9 @@ class Desk:
         return [made[place] if place in made else _or_error(self._decided, request) for place, request in enumerate(requests)]
 
     def _together(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
-        """Decide requests of one decision, version and moment by columns; nothing when there is no such decision."""
+        """Decide requests of one decision, version and moment by columns; nothing when there is no such decision, or they are too few."""
         sheet = self._sheet(requests[0], [r.facts for r in requests])
         if sheet is None:
-            # Each says so by itself.
             return []
         errors = sheet.errors
         return [
@@ -469,6 +469,8 @@ class Desk:
             decided_at = self.now()
             as_of, now = moments(asked.as_of, decided_at, edition.book)
         except PolicybookError:
+            return None
+        if len(facts) < MIN_TOGETHER + MORE_TOGETHER * len(decision.uses.decisions):
             return None
         many, errors = edition.bulk.by_facts(decision, facts, as_of, now)
         return Sheet(
@@ -522,6 +524,7 @@ def _answer(
     decided_at: datetime,
     elapsed_ns: int,
 ) -> Answer:
+    settled = verdict.settled if isinstance(verdict, Verdict) else verdict if verdict.is_kept else None
     return Answer(
         decision_id=decision_id,
         request_id=request_id,
@@ -538,6 +541,7 @@ def _answer(
         selected=tuple(verdict.selected),
         tables=tuple(verdict.tables) if isinstance(verdict, Verdict) else (),
         elapsed_ns=elapsed_ns,
+        kept=settled,
     )
 
 

@@ -28,6 +28,8 @@ from policybook.model.kinds import NUMERIC, Base, Field
 from policybook.values import Period, Value, decimal_text, duration_text
 
 MAX_DECIMALS = 18
+# As many values are read one by one sooner than by columns.
+FEW = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +219,7 @@ class ColumnReader:
         types.discard(type(None))
         made: tuple[Vector, Mask | None] | None = None
         base = field.kind.base
-        if len(types) == 1 and len(column) > 16:
+        if len(types) == 1 and len(column) > FEW:
             missing = np.fromiter((v is None for v in column), np.bool_, len(column)) if gaps else None
             made = self._plain(column, next(iter(types)), field, missing)
             if made is None and types == {str} and base not in NUMERIC:
@@ -229,15 +231,7 @@ class ColumnReader:
         """Read a column of one Python type as whole numbers; None where there is another way."""
         base = field.kind.base
         if kind is str and base in NUMERIC:
-            found = decimals_of(column if missing is None else ["" if v is None else v for v in column])
-            if found is None:
-                return None
-            n, scale, strange = found
-            odd = strange if missing is None else strange & ~missing
-            if 4 * np.count_nonzero(odd) > len(column):
-                # Ratios, exponents: read one by one.
-                return None
-            return self._numbers(n, scale, field, missing, odd)
+            return self._decimals(column if missing is None else ["" if v is None else v for v in column], field, missing)
         filled = column if missing is None else None
         if kind is int and base in NUMERIC:
             filled = filled if filled is not None else [0 if v is None else v for v in column]
@@ -252,7 +246,44 @@ class ColumnReader:
             return Coded(np.array(column, dtype=np.intp), (False, True)), None
         return None
 
+    def _decimals(self, texts: Sequence[str], field: Field, missing: Mask | None) -> tuple[Vector, Mask | None] | None:
+        """Read plain decimal text as whole numbers; None where there is another way."""
+        found = decimals_of(texts)
+        if found is None:
+            return None
+        n, scale, strange = found
+        odd = strange if missing is None else strange & ~missing
+        if 4 * np.count_nonzero(odd) > len(texts):
+            # Ratios, exponents: read one by one.
+            return None
+        return self._numbers(n, scale, field, missing, odd)
+
+    def _amounts(self, raws: Sequence[Raw | None], field: Field) -> tuple[Vector, Mask | None] | None:
+        """Read raw numbers, or raw amounts in the book's currency, as whole numbers; None where there is another way."""
+        money = field.kind.base is Base.MONEY
+        wanted, currency = Tag.MONEY if money else Tag.DECIMAL, self.book.currency
+        texts: list[str] = []
+        gaps = False
+        for raw in raws:
+            if raw is None:
+                texts.append("")
+                gaps = True
+                continue
+            tag, value = raw
+            if tag is not wanted:
+                return None
+            if money:
+                value, stated = value
+                if stated and stated != currency:
+                    return None
+            texts.append(value)
+        return self._decimals(texts, field, np.fromiter((r is None for r in raws), np.bool_, len(raws)) if gaps else None)
+
     def _raws(self, raws: Sequence[Raw | None], field: Field) -> tuple[Vector, Mask | None]:
+        if len(raws) > FEW and field.kind.base in NUMERIC:
+            made = self._amounts(raws, field)
+            if made is not None:
+                return made
         try:
             codes, different = coded_of(raws)
         except TypeError:

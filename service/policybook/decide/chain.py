@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -30,13 +30,18 @@ MAX_SETTLED = 8_192
 
 @dataclass(slots=True)
 class Verdict:
-    """What one decision came to."""
+    """What one decision came to.
+
+    Args:
+        settled: the remembered answer that it is, if it is one
+    """
 
     outcome: Outcome
     outputs: Mapping[str, Value]
     items: list[Item]
     selected: list[Row]
     tables: list[TableTrace]
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Settled:
 
     Args:
         count: of a table over a list, how many items it had
+        is_kept: it hangs on nothing but the rows that match, and is remembered: the same answer is the same object
     """
 
     outcome: Outcome
@@ -52,6 +58,7 @@ class Settled:
     items: tuple[Item, ...]
     selected: tuple[Row, ...]
     count: int = 0
+    is_kept: bool = False
 
 
 class Decider:
@@ -184,11 +191,12 @@ class Decider:
             env[_COUNT] = tuple(source)
         if decision.aggregation is not None:
             how = decision.aggregation
+            verdict.settled = None
             verdict.outputs = {
                 o.name: aggregate(how, o, [i.outputs[o.name] for i in verdict.items]) for o in decision.outputs if how.applies_to(o)
             }
-        if multi:
-            verdict.outcome = Outcome.DECIDED
+        if multi and verdict.outcome is not Outcome.DECIDED:
+            verdict.outcome, verdict.settled = Outcome.DECIDED, None
         return verdict
 
     def once(self, decision: Decision, grid: Grid, env: dict[str, Value], era: int, level: TraceLevel, number: int) -> Verdict:
@@ -199,7 +207,8 @@ class Decider:
         matched = self.program.match(decision.name, era, cell)
         if level is TraceLevel.NONE and number == 0:
             settled = self._settle(decision, grid, matched, env, era)
-            return Verdict(settled.outcome, settled.outputs, list(settled.items), list(settled.selected), [])
+            kept = settled if settled.is_kept else None
+            return Verdict(settled.outcome, settled.outputs, list(settled.items), list(settled.selected), [], kept)
         chosen, selected, results = self._chosen(decision, grid, matched, env, era)
         single = not decision.hit_policy.multi
         outputs: Mapping[str, Any] = results[0] if single and results and number == 0 else {}
@@ -272,8 +281,8 @@ class Decider:
         """Keep an answer that hangs on nothing but the rows that match, and return it."""
         if len(known) >= MAX_SETTLED:
             known.clear()
-        known[matched] = answer
-        return answer
+        kept = known[matched] = replace(answer, is_kept=True)
+        return kept
 
     def _settle(self, decision: Decision, grid: Grid, matched: tuple[int, ...], env: Mapping[str, Value], era: int) -> Settled:
         known = self.settled(decision.name, grid, era)
@@ -282,7 +291,7 @@ class Decider:
             return found
         found = self.answer(decision, grid, matched, env, era)
         if self.outputs[decision.name].constant.keys() >= {grid.rows[i].id for i in matched} | {r.id for r in found.selected}:
-            self.remember(known, matched, found)
+            return self.remember(known, matched, found)
         return found
 
     def derived(self, decision: Decision) -> tuple[Derived, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from policybook.model.book import Decision, Parameter, Row
@@ -158,6 +158,7 @@ class Answer:
         items: what each selected row gave, in the order of the hit policy (multi-hit policies and tables over a list)
         tables: required decisions first; empty at TraceLevel.NONE
         elapsed_ns: time spent deciding
+        kept: the same object for all answers of one version with the same outcome, outputs, items and rows; None: they are this answer's own
     """
 
     decision_id: str
@@ -175,3 +176,4 @@ class Answer:
     selected: tuple[Row, ...]
     tables: tuple[TableTrace, ...]
     elapsed_ns: int
+    kept: object | None = field(default=None, repr=False, compare=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
@@ -62,6 +64,8 @@ _SELECTED = _VERDICTS[Verdict.SELECTED]
 _KEY, _VALUE = b"\x0a", b"\x12"
 
 MAX_PRINTS = 512
+# Answers of one decision that are kept encoded.
+MAX_RESULTS = 4_096
 # Constant parts of headroom that are kept of one decision.
 MAX_HEADROOM = 4_096
 
@@ -83,6 +87,7 @@ class Print:
         self._output: dict[str, tuple[bytes, Encoder, Kind]] = {
             o.name: (wire.part(_KEY, o.name.encode()), ENCODERS[o.kind.base], o.kind) for o in decision.outputs
         }
+        self._results: dict[int, tuple[object, bytes]] = {}
         self._matched: dict[tuple[str, str], bytes] = {}
         self._rows: dict[tuple[str, str], bytes] = {}
         self._cells: dict[tuple[str, str, str], bytes] = {}
@@ -113,6 +118,26 @@ class Print:
                 for i in items
             ]
         )
+
+    def result(self, answer: Answer) -> bytes:
+        """Encode outcome, outputs, items and rows of an answer."""
+        kept = answer.kept
+        found = self._results.get(id(kept)) if kept is not None else None
+        if found is not None:
+            return found[1]
+        outputs = self.outputs(_OUTPUTS, answer.outputs) if answer.outputs else b""
+        made = b"".join((_OUTCOME[answer.outcome], outputs, self.behind(answer)))
+        if kept is not None:
+            if len(self._results) >= MAX_RESULTS:
+                self._results.clear()
+            # The object itself is held, so that no other can come to stand in its place.
+            self._results[id(kept)] = (kept, made)
+        return made
+
+    def behind(self, answer: Answer) -> bytes:
+        """Encode what stands behind the outputs of an answer: items and rows."""
+        items = (self.items(answer.items),) if answer.items else ()
+        return b"".join((*items, *[self.matched(row) for row in answer.selected]))
 
     def matched(self, row: Row) -> bytes:
         """Encode a row that gave the answer."""
@@ -249,6 +274,12 @@ class Print:
         return wire.part(_TABLE_ROWS, known + b"".join(cells))
 
 
+@lru_cache(maxsize=256)
+def day_bytes(day: date) -> bytes:
+    """Encode the day as of which was decided."""
+    return wire.text(_AS_OF, day.isoformat())
+
+
 def hit_policy_words(decision: Decision) -> str:
     """Write a hit policy as it is written in a book: `collect sum`."""
     how = decision.aggregation
@@ -269,26 +300,10 @@ class Printer:
     def tail(self, answer: Answer, language: str) -> bytes:
         """Encode an answer but for its ids."""
         prints = self._print(answer, answer.decision, language)
-        before, after = self._around(answer, prints)
-        out = [before]
-        if answer.outputs:
-            out.append(prints.outputs(_OUTPUTS, answer.outputs))
-        out.append(after)
+        out = [prints.head, day_bytes(answer.as_of), wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)), prints.result(answer)]
         if answer.tables:
             out.append(wire.part(_TRACE, self._trace(answer, answer.tables, language)))
         return b"".join(out)
-
-    def _around(self, answer: Answer, prints: Print) -> tuple[bytes, bytes]:
-        """Encode what stands before the outputs of an answer and behind its ids, and what behind them and before its trace."""
-        before = (
-            prints.head,
-            wire.text(_AS_OF, answer.as_of.isoformat()),
-            wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)),
-            _OUTCOME[answer.outcome],
-        )
-        after = [prints.items(answer.items)] if answer.items else []
-        after += [prints.matched(row) for row in answer.selected]
-        return b"".join(before), b"".join(after)
 
     def sheet(self, sheet: Sheet, request_ids: Sequence[str], language: str, tags: tuple[bytes, bytes]) -> list[bytes]:
         """Encode the answers of a sheet, row by row; what rows have in common is encoded once. Rows without an answer mean nothing.
@@ -299,20 +314,21 @@ class Printer:
         many = sheet.many
         fresh = many.fresh.tolist() if many.fresh is not None else None
         outer, inner = tags
-        around: dict[int, tuple[Print, bytes, bytes]] = {}
+        heads: dict[int, tuple[Print, bytes, bytes]] = {}
         frames: dict[tuple[int, int, int], tuple[bytes, bytes, bytes]] = {}
         out: list[bytes] = []
         for row, (code, decision_id, request_id) in enumerate(zip(many.group.tolist(), sheet.ids, request_ids, strict=True)):
             if fresh is not None and fresh[row]:
-                found = around.get(code)
+                found = heads.get(code)
                 if found is None:
                     answer = sheet.answer(row, many.settled[code], "")
                     prints = self._print(answer, answer.decision, language)
-                    found = around[code] = (prints, *self._around(answer, prints))
-                prints, before, after = found
+                    before = (prints.head, day_bytes(answer.as_of), wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)))
+                    found = heads[code] = (prints, b"".join((*before, _OUTCOME[answer.outcome])), prints.behind(answer))
+                prints, head, behind = found
                 outputs = prints.outputs(_OUTPUTS, {name: vector.at(row) for name, vector in many.computed.items()})
                 ids = wire.text(_DECISION_ID, decision_id) + wire.text(_REQUEST_ID, request_id)
-                out.append(wire.part(outer, wire.part(inner, b"".join((ids, before, outputs, after)))))
+                out.append(wire.part(outer, wire.part(inner, b"".join((ids, head, outputs, behind)))))
                 continue
             own, asked = decision_id.encode(), request_id.encode()
             key = (code, len(own), len(asked))

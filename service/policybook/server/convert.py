@@ -120,16 +120,6 @@ def read_head(message: decision_pb.DecideRequest, limits: Limits, caller: str = 
     return _request(message, limits, caller, level_of(message.trace_level), {}, "")
 
 
-def plain_facts(message: decision_pb.DecideRequest, limits: Limits) -> RawFacts | None:
-    """Return the facts of a message; None where the wire alone shows something to be wrong with them."""
-    reader = FactReader(limits)
-    try:
-        facts = reader.read(message.facts)
-    except TooManyItemsError:
-        return None
-    return None if reader.faults else facts
-
-
 def _request(
     message: decision_pb.DecideRequest, limits: Limits, caller: str, level: TraceLevel, facts: RawFacts, request_id: str
 ) -> Request:
@@ -229,7 +219,7 @@ _MONEY_TAG, _TEXT_TAG = Tag.MONEY, Tag.TEXT
 
 
 class FactReader:
-    """Reads the facts of one request.
+    """Reads the facts of one request, or of one after another.
 
     Attributes:
         faults: by path, what the wire alone shows to be wrong. A null stands in for such a value, so that the desk can look
@@ -265,6 +255,18 @@ class FactReader:
             else:
                 reader = _SIMPLE.get(kind)
                 out[name] = reader(value) if reader is not None else self._other(value, kind, f"{where}.{name[:100]}", 1)
+        return out
+
+    def plain(self, facts: Mapping[str, values_pb.Value]) -> RawFacts | None:
+        """Read the facts of a further request; None where the wire alone shows something to be wrong with them."""
+        self._taken = 0
+        try:
+            out = self.read(facts)
+        except TooManyItemsError:
+            return None
+        if self.faults:
+            self.faults = {}
+            return None
         return out
 
     def _value(self, value: values_pb.Value, path: str, depth: int) -> Raw:

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias, TypeVar
@@ -32,6 +32,7 @@ from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
 from policybook.server import convert, definitions, explanations, wire
 from policybook.server.answers import Printer
+from policybook.server.inbox import Inbox
 from policybook.server.limits import (
     AnswerTooLargeError,
     Limits,
@@ -44,7 +45,7 @@ from policybook.server.limits import (
 from policybook.server.records import Records
 from policybook.server.settings import CALLER_KEY
 from policybook.server.status import abortion, status_of
-from policybook.server.together import RESPONSE, Late, Made, Parts, Together, refused
+from policybook.server.together import RESPONSE, Late, Made, Parts, Together, Turns, refused
 from policybook.source import Source, Span
 from policybook.store.reload import make_edition
 from policybook.v1 import audit_service_pb2 as audit_pb
@@ -91,6 +92,7 @@ class Services:
         self._now = now
         self._printer = Printer()
         self._records = Records(limits, self._printer)
+        self._turns = Turns(lambda desk, messages, caller: self._many(desk, messages, caller, _RESULT), limits.turn_s)
         self._checking = 0
         self._explaining = 0
         # One thread each: under CPython's lock a second would only take its turns from the loop. Several pools, so that a long check
@@ -172,27 +174,35 @@ class Services:
             return await _refuse(context, e)
 
     async def stream_decide(self, _requests: Any, context: Context) -> None:
-        """Decide requests as they come, in order."""
+        """Decide requests as they come, in order; those that have come meanwhile go together."""
         task = asyncio.current_task()
         assert task is not None
+        inbox: Inbox | None = None
         try:
             desk = self._desk()
             caller = self._caller(context)
-            while not self.stopping:
+            inbox = Inbox(context.read, self.limits.unary_bytes)
+            # What was read before the end is answered.
+            while not self.stopping or not inbox.is_empty:
                 self._idle.add(task)
                 try:
-                    data: Any = await context.read()
+                    came = await inbox.take()
                 finally:
                     self._idle.discard(task)
-                if data is grpc.aio.EOF:
+                if not came:
                     return
-                result = await self._stream_result(desk, data, caller)
-                try:
-                    await context.write(result)
-                except Exception:  # noqa: BLE001 - grpcio names none of those that say so
-                    # The caller is gone, and nobody waits for a status.
-                    log.debug("a stream's caller is gone before its answer")
-                    return
+                for part in self._stream_parts(came):
+                    made: Sequence[Made] = [part] if isinstance(part, bytes) else await self._turn(desk, part, caller)
+                    for one in made:
+                        result = one if isinstance(one, bytes) else await self._late_result(desk, one, _RESULT)
+                        try:
+                            await context.write(result)
+                        except Exception:  # noqa: BLE001 - grpcio names none of those that say so
+                            # The caller is gone, and nobody waits for a status.
+                            log.debug("a stream's caller is gone before its answer")
+                            return
+                if self.stopping:
+                    inbox.close()
         except asyncio.CancelledError:
             if not self._woken(context):
                 raise
@@ -200,32 +210,46 @@ class Services:
             task.uncancel()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             await _refuse(context, e)
+        finally:
+            if inbox is not None:
+                inbox.close()
         await _refuse(context, ShuttingDownError(self.limits.retry_s))
 
     def _woken(self, context: Context) -> bool:
         return self.stopping and not context.cancelled()
 
-    async def _stream_result(self, desk: Desk, data: bytes, caller: str) -> bytes:
-        try:
-            message = self._parse(decision_pb.StreamDecideRequest, data)
-        except PolicybookError as e:
-            return refused(_RESULT, e)
-        (made,) = await self._results(desk, (message.request,), caller, _RESULT)
-        return made if isinstance(made, bytes) else await self._late_result(desk, made, _RESULT)
+    def _stream_parts(self, came: Sequence[bytes]) -> Iterator[Sequence[decision_pb.DecideRequest] | bytes]:
+        """Read messages of a stream, in order: what is decided in one go, or the result of one that cannot be read."""
+        messages: list[decision_pb.DecideRequest] = []
+        for data in came:
+            try:
+                messages.append(self._parse(decision_pb.StreamDecideRequest, data).request)
+            except PolicybookError as e:
+                yield from Parts(messages, self.limits.turn_s)
+                yield refused(_RESULT, e)
+                messages = []
+        yield from Parts(messages, self.limits.turn_s)
+
+    async def _turn(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> Sequence[Made]:
+        """Answer messages of a stream, together with those that others sent meanwhile."""
+        if messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL:
+            return await self._results(desk, messages, caller, _RESULT)
+        return await self._turns.results(desk, messages, caller)
 
     async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str, before: bytes) -> list[Made]:
         """Answer requests that came together, as DecideResults whose tag is `before`."""
+        if len(messages) == 1 and messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL:
+            return await self._in_thread(self._many, desk, messages, caller, before)
+        return self._many(desk, messages, caller, before)
+
+    def _many(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str, before: bytes) -> list[Made]:
         if len(messages) > 1:
             return Together(desk, self._printer, self.limits, caller, before).results(messages)
-        request = messages[0]
         try:
-            if request.trace_level == trace_pb.TRACE_LEVEL_FULL:
-                made = await self._in_thread(self._response, desk, request, caller)
-            else:
-                made = self._response(desk, request, caller)
+            made = self._response(desk, messages[0], caller)
             return [wire.part(before, wire.part(RESPONSE, made)) if isinstance(made, bytes) else made]
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-            return [refused(before, e, request.decision)]
+            return [refused(before, e, messages[0].decision)]
 
     async def _late_result(self, desk: Desk, late: Late, before: bytes) -> bytes:
         try:

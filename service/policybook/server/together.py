@@ -5,7 +5,10 @@ INVARIANT: each is answered what `Decide` answers it alone; what is not plain is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -66,6 +69,13 @@ def refused(before: bytes, error: Exception, decision: str = "") -> bytes:
     return wire.part(before, wire.part(ERROR, status_of(error, decision).SerializeToString()))
 
 
+def fitting(size: int, count: int, seconds: float, turn_s: float) -> int:
+    """Return how many requests fit a turn, as far as the last `count` of them tell; `size` is what was thought so far."""
+    if count < LEAST_TOGETHER:
+        return size
+    return max(LEAST_TOGETHER, min(MOST_TOGETHER, int(count * turn_s / max(seconds, 1e-6)), 4 * size))
+
+
 class Parts:
     """Parts a batch into what is decided in one go: requests without a trace that follow each other, else each alone.
 
@@ -79,9 +89,7 @@ class Parts:
 
     def took(self, count: int, seconds: float) -> None:
         """Learn how long a part took."""
-        if count > 1:
-            fitting = int(count * self._turn_s / max(seconds, 1e-6))
-            self._size = max(LEAST_TOGETHER, min(MOST_TOGETHER, fitting, 4 * self._size))
+        self._size = fitting(self._size, count, seconds, self._turn_s)
 
     def __iter__(self) -> Iterator[Sequence[Message]]:
         part: list[Message] = []
@@ -97,6 +105,71 @@ class Parts:
             part = []
         if part:
             yield part
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one stream asks in a turn: the messages, and where their results are awaited."""
+
+    desk: Desk
+    caller: str
+    messages: Sequence[Message]
+    made: asyncio.Future[list[Made]]
+
+
+class Turns:
+    """Decides together what comes on several streams at about the same time: all that is there when the loop comes round.
+
+    Nobody waits for others to come: what has come is decided at the next turn of the loop, and a lone request too.
+
+    Args:
+        decide: answers messages of one caller
+        turn_s: how long may be decided before others get their turn
+    """
+
+    def __init__(self, decide: Callable[[Desk, Sequence[Message], str], list[Made]], turn_s: float) -> None:
+        self._decide = decide
+        self._turn_s = turn_s
+        self._size = FIRST_TOGETHER
+        self._shares: deque[_Share] = deque()
+
+    async def results(self, desk: Desk, messages: Sequence[Message], caller: str) -> list[Made]:
+        """Answer messages of one stream, in their order."""
+        loop = asyncio.get_running_loop()
+        share = _Share(desk, caller, messages, loop.create_future())
+        self._shares.append(share)
+        if len(self._shares) == 1:
+            loop.call_soon(self._turn)
+        return await share.made
+
+    def _turn(self) -> None:
+        taken: dict[tuple[int, str], list[_Share]] = {}
+        count = 0
+        while self._shares and (not count or count + len(self._shares[0].messages) <= self._size):
+            share = self._shares.popleft()
+            if not share.made.done():
+                taken.setdefault((id(share.desk), share.caller), []).append(share)
+                count += len(share.messages)
+        if self._shares:
+            asyncio.get_running_loop().call_soon(self._turn)
+        began = time.perf_counter()
+        for shares in taken.values():
+            self._answer(shares)
+        self._size = fitting(self._size, count, time.perf_counter() - began, self._turn_s)
+
+    def _answer(self, shares: Sequence[_Share]) -> None:
+        first = shares[0]
+        try:
+            made = self._decide(first.desk, [m for s in shares for m in s.messages], first.caller)
+        except Exception as e:  # noqa: BLE001 - whoever waits is told
+            for share in shares:
+                share.made.set_exception(e)
+            return
+        start = 0
+        for share in shares:
+            end = start + len(share.messages)
+            share.made.set_result(made[start:end])
+            start = end
 
 
 class Together:
@@ -138,7 +211,7 @@ class Together:
         """Sort requests by what they ask; also returns the places of those that are to be read by themselves."""
         known: dict[tuple[object, ...], _Group | None] = {}
         others: list[int] = []
-        facts_of, limits = convert.plain_facts, self._limits
+        reader = convert.FactReader(self._limits)
         for place, message in enumerate(messages):
             stated = message.WhichOneof("as_of")
             if stated == "as_of_time":
@@ -160,7 +233,7 @@ class Together:
             if group is None or len(request_id) > MAX_REQUEST_ID:
                 others.append(place)
                 continue
-            facts = facts_of(message, limits)
+            facts = reader.plain(message.facts)
             if facts is None:
                 others.append(place)
                 continue
