@@ -46,6 +46,10 @@ $(STAMP): pyproject.toml clients/python/pyproject.toml constraints.txt tools/set
 test: setup ## Run all tests (ARGS='-k credit' for some)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
+.PHONY: soak
+soak: setup ## Load services for a minute each, while books are edited, workers killed, disks filled (ARGS='--soak 600' for longer)
+	@$(BIN)/python -m pytest -v -p no:xdist --timeout 0 tests/contract/test_soak.py --soak 60 $(ARGS)
+
 .PHONY: lint
 lint: setup ## Style, format, types, import contracts
 	@$(BIN)/ruff check

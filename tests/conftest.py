@@ -21,6 +21,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="rewrite wanted files instead of comparing with them (make golden)")
+    parser.addoption(
+        "--soak", type=float, default=4.0, help="how many seconds the tests of tests/contract/test_soak.py load a service (make soak: 60)"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from policybook.check.book import check_source, read_beside
 from policybook.cli.books import read_books
-from policybook.model.book import Book
+from policybook.model.book import Book, InForce, Invariant
 from policybook.model.clauses import Beside, Clause, ClauseIndex, Repair
 from policybook.model.functions import FUNCTIONS
 from policybook.model.kinds import Text
@@ -233,6 +234,24 @@ def test_what_the_company_set_is_marked_and_listed() -> None:
     page = as_html(pub, "en")
     assert page.count("badge") >= 4
     assert 'id="company"' in page
+
+
+def test_what_always_holds_and_what_must_be_recorded_is_shown() -> None:
+    text = BOOK.replace("    hit_policy: ", "    must_log: true\n    hit_policy: ", 1)
+    book, report = check_source(Source("tea.yaml", text))
+    assert book is not None, report.render({})
+    first = next(d for d in book.decisions if d.must_log)
+    promise = Invariant(
+        id="never-dearer", clauses=("1.2",), claim=InForce(names=(), exactly=1), where=(), says=Text("Never dearer.", "不得更贵。"),
+        note=Text("", ""), uses=first.uses, span=first.span,
+    )  # fmt: skip
+    shown = replace(book, decisions=tuple(replace(d, invariants=(promise,)) if d is first else d for d in book.decisions))
+    for made in (as_html(gather([shown], None, {"tea": DAY}), "en"), as_markdown(gather([shown], None, {"tea": DAY}), "en")):
+        assert "Always holds (proved of every request)" in made
+        assert "Never dearer" in made
+        assert "No answer is given out without a durable record" in made
+    assert "不得更贵" in as_html(gather([shown], None, {"tea": DAY}), "zh")
+    assert "Always holds" not in as_html(gather([book], None, {"tea": DAY}), "en")
 
 
 def test_every_clause_stands_in_its_appendix() -> None:

@@ -21,6 +21,7 @@ from policybook_client.catalog import (
     Finding,
     Health,
     HitPolicy,
+    InvariantDefinition,
     ParameterDefinition,
     Policy,
     RowDefinition,
@@ -380,6 +381,10 @@ def definition_of(wire: Any) -> DecisionDefinition:
                 position=r.position,
             )
             for r in wire.rows
+        ),
+        must_log=wire.must_log,
+        invariants=tuple(
+            InvariantDefinition(id=i.invariant_id, says=i.says, clauses=tuple(i.clauses)) for i in wire.invariants
         ),
     )
 

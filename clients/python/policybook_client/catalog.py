@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "Health",
     "HitPolicy",
+    "InvariantDefinition",
     "ParameterDefinition",
     "Policy",
     "RowDefinition",
@@ -189,6 +190,15 @@ class RowDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantDefinition:
+    """What always holds of a decision's answers."""
+
+    id: str
+    says: str
+    clauses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionDefinition:
     """A decision as a caller must know it; enough to build a form from.
 
@@ -198,6 +208,8 @@ class DecisionDefinition:
         required_decisions: decided first, from the same facts
         for_each: the list whose elements the table is asked for, if any
         rows: empty in `list_decisions`
+        must_log: an answer is given out only when its record is durable
+        invariants: what always holds of its answers, proved of every request
     """
 
     name: str
@@ -212,6 +224,8 @@ class DecisionDefinition:
     required_decisions: tuple[str, ...]
     for_each: str
     rows: tuple[RowDefinition, ...]
+    must_log: bool = False
+    invariants: tuple[InvariantDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

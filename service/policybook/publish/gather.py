@@ -28,6 +28,7 @@ from policybook.publish.view import (
     FieldView,
     FigureView,
     Link,
+    PromiseView,
     Publication,
     RowView,
     Sleeper,
@@ -208,6 +209,11 @@ class _Gatherer:
             outputs=tuple(ColumnView(name=o.name, title=o.title or named(o.name), target="", unit=o.unit) for o in decision.outputs),
             rows=tuple(self.row(n, r, decision, subjects) for n, r in enumerate(in_force, 1)),
             sleepers=tuple(Sleeper(r.id, dates_text(r.effective)) for r in decision.all_rows if not r.effective.covers(self.day)),
+            promises=tuple(
+                PromiseView(id=i.id, says=i.says or named(i.id), citations=_Citing(self.index).citations(i.clauses))
+                for i in decision.invariants
+            ),
+            recorded=decision.must_log,
         )
 
     def decision_link(self, decision: Decision) -> Link:

@@ -68,6 +68,8 @@ LABELS: Mapping[str, Text] = {
     "kind": Text("What may be given", "取值"),
     "meaning": Text("How it comes about", "推算方法"),
     "uses": Text("Builds on", "所依据的决策"),
+    "promises": Text("Always holds (proved of every request)", "恒成立（已对所有请求证明）"),
+    "recorded": Text("No answer is given out without a durable record", "未留存记录不作答复"),
     "used_by": Text("Used by", "被引用于"),
     "facts_used": Text("Looks at", "考虑的事实"),
     "figures_used": Text("Figures", "参数"),

@@ -159,6 +159,15 @@ class Sleeper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseView:
+    """What always holds of a decision's answers."""
+
+    id: str
+    says: Text
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionView:
     """A decision table.
 
@@ -166,6 +175,8 @@ class DecisionView:
         ranking: where the order of the answers decides: the answers, the first one first
         over: what a table over a list goes over
         facts, figures: the inputs and parameters that its own table uses
+        promises: what always holds of its answers, proved of every request
+        recorded: no answer is given out without a durable record
     """
 
     anchor: str
@@ -184,6 +195,8 @@ class DecisionView:
     outputs: tuple[ColumnView, ...]
     rows: tuple[RowView, ...]
     sleepers: tuple[Sleeper, ...]
+    promises: tuple[PromiseView, ...]
+    recorded: bool
 
     @property
     def width(self) -> int:

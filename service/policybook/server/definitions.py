@@ -86,6 +86,8 @@ def definition(book: Book, decision: Decision, day: date, language: str, *, with
         parameters=[writer.parameter(book.parameter_by_name[name], day) for name in decision.uses.parameters],
         required_decisions=[f"{book.name}.{name}" for name in decision.uses.decisions],
         for_each=decision.for_each.text if decision.for_each else "",
+        must_log=decision.must_log,
+        invariants=[pb.InvariantDefinition(invariant_id=i.id, says=i.says.get(language), clauses=i.clauses) for i in decision.invariants],
         rows=[writer.row(worded_on(r, book, day)) for r in decision.all_rows if r.effective.covers(day)] if with_rows else (),
     )
 

@@ -166,7 +166,7 @@ class GetDecisionDefinitionResponse(_message.Message):
     def __init__(self, decision_definition: _Optional[_Union[DecisionDefinition, _Mapping]] = ...) -> None: ...
 
 class DecisionDefinition(_message.Message):
-    __slots__ = ("name", "policy_version", "title", "question", "hit_policy", "aggregation", "inputs", "outputs", "parameters", "required_decisions", "for_each", "rows")
+    __slots__ = ("name", "policy_version", "title", "question", "hit_policy", "aggregation", "inputs", "outputs", "parameters", "required_decisions", "for_each", "rows", "must_log", "invariants")
     NAME_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +179,8 @@ class DecisionDefinition(_message.Message):
     REQUIRED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
     FOR_EACH_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    MUST_LOG_FIELD_NUMBER: _ClassVar[int]
+    INVARIANTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     policy_version: str
     title: str
@@ -191,7 +193,19 @@ class DecisionDefinition(_message.Message):
     required_decisions: _containers.RepeatedScalarFieldContainer[str]
     for_each: str
     rows: _containers.RepeatedCompositeFieldContainer[RowDefinition]
-    def __init__(self, name: _Optional[str] = ..., policy_version: _Optional[str] = ..., title: _Optional[str] = ..., question: _Optional[str] = ..., hit_policy: _Optional[_Union[HitPolicy, str]] = ..., aggregation: _Optional[_Union[Aggregation, str]] = ..., inputs: _Optional[_Iterable[_Union[FieldDefinition, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[FieldDefinition, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[ParameterDefinition, _Mapping]]] = ..., required_decisions: _Optional[_Iterable[str]] = ..., for_each: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[RowDefinition, _Mapping]]] = ...) -> None: ...
+    must_log: bool
+    invariants: _containers.RepeatedCompositeFieldContainer[InvariantDefinition]
+    def __init__(self, name: _Optional[str] = ..., policy_version: _Optional[str] = ..., title: _Optional[str] = ..., question: _Optional[str] = ..., hit_policy: _Optional[_Union[HitPolicy, str]] = ..., aggregation: _Optional[_Union[Aggregation, str]] = ..., inputs: _Optional[_Iterable[_Union[FieldDefinition, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[FieldDefinition, _Mapping]]] = ..., parameters: _Optional[_Iterable[_Union[ParameterDefinition, _Mapping]]] = ..., required_decisions: _Optional[_Iterable[str]] = ..., for_each: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[RowDefinition, _Mapping]]] = ..., must_log: _Optional[bool] = ..., invariants: _Optional[_Iterable[_Union[InvariantDefinition, _Mapping]]] = ...) -> None: ...
+
+class InvariantDefinition(_message.Message):
+    __slots__ = ("invariant_id", "says", "clauses")
+    INVARIANT_ID_FIELD_NUMBER: _ClassVar[int]
+    SAYS_FIELD_NUMBER: _ClassVar[int]
+    CLAUSES_FIELD_NUMBER: _ClassVar[int]
+    invariant_id: str
+    says: str
+    clauses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, invariant_id: _Optional[str] = ..., says: _Optional[str] = ..., clauses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FieldDefinition(_message.Message):
     __slots__ = ("name", "title", "kind", "unit", "required", "min", "max", "default_value", "enum_values", "element", "fields", "currency")
