@@ -75,6 +75,8 @@ def _plain(name: str, out: Path, seconds: float, seed: int) -> int:
 
 def _guided(name: str, out: Path, seconds: float, seed: int) -> int:
     """Run atheris in a process of its own, again after each end that was not asked for."""
+    from fuzz.engine import RENEW
+
     _, faults = _folders(out, name)
     sys.stdout.write(f"{name}: seed {seed}, {seconds / 60:g} minutes, guided\n")
     sys.stdout.flush()
@@ -86,7 +88,7 @@ def _guided(name: str, out: Path, seconds: float, seed: int) -> int:
             code = subprocess.run(command, stderr=stream, check=False).returncode
         told = json.loads((faults / "stats.json").read_text(encoding="utf-8"))
         inputs, found, seed = inputs + told["inputs"], found | set(told["faults"]), seed + 1
-        if code:
+        if code and code != RENEW:
             ended += 1
             path = faults / f"ended-{ended}"
             (faults / "current").rename(path)

@@ -22,6 +22,10 @@ _RANGES = {
 }
 
 
+# Bytes that one change may add: what is longer than an input may be is cut off anyway.
+MAX_COPIED = 256 * 1024
+
+
 class Mutator:
     """Mutates messages of one type.
 
@@ -90,7 +94,8 @@ class Mutator:
         if keys and rnd.random() < 0.3:
             del held[rnd.choice(keys)]
         elif keys and rnd.random() < 0.15 and of.message_type:
-            for i in range(rnd.choice((1, 10, 1_100))):
+            size = held[keys[0]].ByteSize() + len(keys[0]) + 20
+            for i in range(min(rnd.choice((1, 10, 1_100)), MAX_COPIED // size)):
                 held[f"{keys[0]}{i}"].CopyFrom(held[keys[0]])
         elif of.message_type:
             held[self.name("facts", rnd)].CopyFrom(self.value(rnd))
@@ -99,7 +104,8 @@ class Mutator:
         if len(held) and rnd.random() < 0.3:
             del held[rnd.randrange(len(held))]
             return
-        for _ in range(rnd.choice((1, 1, 2, 5, 50))):
+        size = max((m.ByteSize() for m in held), default=0) if field.message_type else 100
+        for _ in range(min(rnd.choice((1, 1, 2, 5, 50)), MAX_COPIED // max(1, size))):
             if not field.message_type:
                 held.append(self._plain(field, rnd, ""))
             elif field.message_type is Value.DESCRIPTOR:

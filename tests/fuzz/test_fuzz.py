@@ -72,6 +72,7 @@ def test_what_was_found_before(target: Target) -> None:
     session = Session(target)
     for path in sorted((FOUND / target.name).glob("*")):
         session.try_one(path.read_bytes())
+    session.hold()
     held(session)
 
 
