@@ -32,7 +32,7 @@ from policybook.errors import (
     UnknownNameError,
     VersionMismatchError,
 )
-from policybook.model.answer import Answer, TraceLevel
+from policybook.model.answer import Answer, TableTrace, TraceLevel
 from policybook.model.book import Book, Decision
 from policybook.model.facts import RawFacts
 from policybook.store.kept import edition_of
@@ -100,6 +100,7 @@ class Sheet:
         errors: by row, why it has none
         ids: of the answers, also of those that there are not
         elapsed_ns: spent on one
+        tables: the traces; nothing at TraceLevel.NONE
     """
 
     edition: Edition
@@ -111,6 +112,7 @@ class Sheet:
     errors: Mapping[int, PolicybookError]
     ids: Sequence[str]
     elapsed_ns: int
+    tables: Sequence[tuple[TableTrace, ...]] = ()
 
     def answer(self, row: int, settled: Settled, request_id: str) -> Answer:
         """Return the answer of a row.
@@ -127,6 +129,7 @@ class Sheet:
             request_id=request_id,
             decided_at=self.decided_at,
             elapsed_ns=self.elapsed_ns,
+            tables=self.tables[row] if self.tables else (),
         )
 
 
@@ -223,8 +226,7 @@ class Desk:
     def decide_many(self, requests: Sequence[Request]) -> list[Answer | PolicybookError]:
         """Decide requests, those of one decision, version and day together; each comes to what `decide` returns or raises for it.
 
-        Requests without a trace gain by it, those with one are decided one by one. Requests that go together and state no moment
-        share one reading of the clock.
+        Requests with a full trace are decided one by one. Requests that go together and state no moment share one reading of the clock.
         """
         answers: list[Answer | PolicybookError] = []
         # Those of a part are written together: none waits before the last is handed to the log. More at once would fill its queue.
@@ -294,7 +296,7 @@ class Desk:
             None where each is to be taken by itself: something keeps or compares every answer, they are few, or there is no such decision
         """
         beside = self.beside
-        if self.log.is_on or asked.challenger or asked.trace is not TraceLevel.NONE:
+        if self.log.is_on or asked.challenger or asked.trace is TraceLevel.FULL:
             return None
         if beside is not None and beside.watches(asked.decision.partition(".")[0]):
             return None
@@ -442,17 +444,17 @@ class Desk:
 
     def _decided_many(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
         made: dict[int, _Decided | PolicybookError] = {}
-        groups: dict[tuple[str, str, date | datetime | None], list[int]] = {}
+        groups: dict[tuple[object, ...], list[int]] = {}
         for place, request in enumerate(requests):
-            if request.trace is TraceLevel.NONE and len(request.request_id) <= MAX_REQUEST_ID:
-                groups.setdefault((request.decision, request.version, request.as_of), []).append(place)
+            if request.trace is not TraceLevel.FULL and len(request.request_id) <= MAX_REQUEST_ID:
+                groups.setdefault((request.decision, request.version, request.as_of, request.trace), []).append(place)
         for places in groups.values():
             if len(places) >= MIN_TOGETHER:
                 made.update(zip(places, self._together([requests[place] for place in places]), strict=False))
         return [made[place] if place in made else _or_error(self._decided, request) for place, request in enumerate(requests)]
 
     def _together(self, requests: Sequence[Request]) -> list[_Decided | PolicybookError]:
-        """Decide requests of one decision, version and moment by columns; nothing when there is no such decision, or they are too few."""
+        """Decide requests of one decision, version, moment and trace level by columns; nothing when there is no such decision, or they are too few."""
         sheet = self._sheet(requests[0], [r.facts for r in requests])
         if sheet is None:
             return []
@@ -472,7 +474,8 @@ class Desk:
             return None
         if len(facts) < MIN_TOGETHER + MORE_TOGETHER * len(decision.uses.decisions):
             return None
-        many, errors = edition.bulk.by_facts(decision, facts, as_of, now)
+        tables: list[tuple[TableTrace, ...]] | None = None if asked.trace is TraceLevel.NONE else []
+        many, errors = edition.bulk.by_facts(decision, facts, as_of, now, tables)
         return Sheet(
             edition=edition,
             decision=decision,
@@ -483,6 +486,7 @@ class Desk:
             errors=errors,
             ids=self._new_ids(len(facts)),
             elapsed_ns=(time.perf_counter_ns() - started) // max(1, len(facts)),
+            tables=tables or (),
         )
 
     def _decided(self, request: Request) -> _Decided:
@@ -523,6 +527,7 @@ def _answer(
     request_id: str,
     decided_at: datetime,
     elapsed_ns: int,
+    tables: tuple[TableTrace, ...] = (),
 ) -> Answer:
     settled = verdict.settled if isinstance(verdict, Verdict) else verdict if verdict.is_kept else None
     return Answer(
@@ -539,7 +544,7 @@ def _answer(
         output_fields=decision.outputs,
         items=tuple(verdict.items),
         selected=tuple(verdict.selected),
-        tables=tuple(verdict.tables) if isinstance(verdict, Verdict) else (),
+        tables=tuple(verdict.tables) if isinstance(verdict, Verdict) else tables,
         elapsed_ns=elapsed_ns,
         kept=settled,
     )

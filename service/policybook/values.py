@@ -125,6 +125,8 @@ def rounded(number: Fraction, decimals: int, rounding: str = "half_up") -> Fract
     Args:
         rounding: `half_up` and `up` go away from zero, `down` towards it
     """
+    if 10**decimals % number.denominator == 0:
+        return number
     scaled = abs(number) * 10**decimals
     whole, rest = divmod(scaled.numerator, scaled.denominator)
     twice = 2 * rest - scaled.denominator
@@ -164,12 +166,17 @@ _MINOR_UNITS = {
 
 def money_text(amount: Fraction, currency: str) -> str:
     """Write an amount with at least the currency's decimals: `1200.50`."""
+    places = minor_units(currency)
+    if places == 2 and 100 % amount.denominator == 0:
+        # Nearly every amount there is.
+        cents = amount.numerator * (100 // amount.denominator)
+        whole, rest = divmod(abs(cents), 100)
+        return f"{'-' if cents < 0 else ''}{whole}.{rest:02d}"
     text = decimal_text(amount)
     if "/" in text:
         return text
-    places = minor_units(currency)
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.ljust(places, '0')}" if places or decimals else whole
+    units, _, decimals = text.partition(".")
+    return f"{units}.{decimals.ljust(places, '0')}" if places or decimals else units
 
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)

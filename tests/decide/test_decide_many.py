@@ -50,7 +50,7 @@ def test_mixed_requests_come_to_what_each_comes_to() -> None:
                 request_id="r" * (MAX_REQUEST_ID + 1) if random.random() < 0.01 else str(len(requests)),
                 as_of=random.choice([None, date(2026, 3, 15), date(2025, 1, 1), datetime(2026, 3, 15, tzinfo=UTC)]),
                 version=BOOK.version if random.random() < 0.2 else "",
-                trace=TraceLevel.MATCHED if random.random() < 0.05 else TraceLevel.NONE,
+                trace=TraceLevel.NONE if random.random() < 0.5 else TraceLevel.FULL if random.random() < 0.05 else TraceLevel.MATCHED,
             )
         )
     requests.append(Request(decision=names[0], as_of=datetime(2026, 1, 1)))  # noqa: DTZ001 - without a zone, which is the fault

@@ -12,9 +12,10 @@ from policybook.cells.coerce import MAX_FACTS, coerce
 from policybook.cells.stated import Column, ColumnReader, stated_at
 from policybook.cells.vectors import Coded, Mask, Vector
 from policybook.decide.chain import Decider, Settled
-from policybook.decide.columns import NO_ANSWER, ColumnDecider, Many, Moments, published
+from policybook.decide.columns import NO_ANSWER, Asked, ColumnDecider, Many, Moments, published
+from policybook.decide.traces import traces
 from policybook.errors import PolicybookError
-from policybook.model.answer import TraceLevel
+from policybook.model.answer import TableTrace, TraceLevel
 from policybook.model.book import Decision
 from policybook.model.facts import RAW_NULL, Raw, RawFacts
 from policybook.values import Value
@@ -121,9 +122,18 @@ class Bulk:
         return self._decided(decision, facts, bad, as_of, now, facts_of, moments=moments)
 
     def by_facts(
-        self, decision: Decision, requests: Sequence[RawFacts], as_of: date, now: datetime
+        self,
+        decision: Decision,
+        requests: Sequence[RawFacts],
+        as_of: date,
+        now: datetime,
+        tables: list[tuple[TableTrace, ...]] | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
-        """Decide requests; returns the answers, and by request why there is none."""
+        """Decide requests; returns the answers, and by request why there is none.
+
+        Args:
+            tables: gets the trace of each request, as at TraceLevel.MATCHED
+        """
         size = len(requests)
         used = frozenset(decision.uses.inputs)
         named = set().union(*requests)
@@ -142,7 +152,7 @@ class Bulk:
                 continue
             if faults is not None:
                 bad |= faults
-        return self._decided(decision, facts, bad, as_of, now, requests.__getitem__)
+        return self._decided(decision, facts, bad, as_of, now, requests.__getitem__, tables=tables)
 
     def _decided(
         self,
@@ -154,33 +164,50 @@ class Bulk:
         facts_of: Callable[[int], RawFacts],
         *,
         moments: Moments | None = None,
+        tables: list[tuple[TableTrace, ...]] | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
         size = len(bad)
         many = Many(size, np.zeros(size, dtype=np.intp), (NO_ANSWER,), {}, None, np.ones(size, dtype=np.bool_))
         plain = np.flatnonzero(~bad)
+        traced: list[tuple[TableTrace, ...]] = [()] * (0 if tables is None else size)
         if len(plain):
             kept = facts if len(plain) == size else {name: vector.take(plain) for name, vector in facts.items()}
+            asked: list[Asked] | None = None if tables is None else []
             try:
                 of_kept = moments if moments is None or len(plain) == size else moments.take(plain)
-                made = self._columns.decide(decision, kept, as_of, now, len(plain), of_kept)
+                made = self._columns.decide(decision, kept, as_of, now, len(plain), moments=of_kept, asked=asked)
             except PolicybookError:
                 # Not in force, or the engine refused a cell: what that means for each row is found out there.
                 pass
             else:
+                if asked is not None:
+                    told, untold = traces(self.decider, asked, np.flatnonzero(made.left), len(plain))
+                    made.left[list(untold)] = True
+                    for row, own in zip(plain.tolist(), told, strict=True):
+                        traced[row] = own
                 many = made if len(plain) == size else made.among(plain, size)
         answers: dict[int, Settled] = {}
         errors: dict[int, PolicybookError] = {}
         for row in np.flatnonzero(many.left).tolist():
             try:
                 day, instant = (as_of, now) if moments is None else moments.at(row)
-                answers[row] = self._alone(decision, facts_of(row), day, instant)
+                level = TraceLevel.NONE if tables is None else TraceLevel.MATCHED
+                answers[row], own = self._alone(decision, facts_of(row), day, instant, level)
             except PolicybookError as e:
                 errors[row] = e
+            else:
+                if tables is not None:
+                    traced[row] = own
+        if tables is not None:
+            tables += traced
         return many.with_answers(answers) if many.left.any() else many, errors
 
-    def _alone(self, decision: Decision, raw: RawFacts, as_of: date, now: datetime) -> Settled:
+    def _alone(
+        self, decision: Decision, raw: RawFacts, as_of: date, now: datetime, level: TraceLevel
+    ) -> tuple[Settled, tuple[TableTrace, ...]]:
         facts: dict[str, Value] = self.decider.coercer.facts(raw, decision)
-        verdict = self.decider.decide(decision, facts, as_of, now, TraceLevel.NONE)
+        verdict = self.decider.decide(decision, facts, as_of, now, level)
         # As many as the items reach: what a list has beyond them nobody asks of an answer.
         count = max((i.item_number for i in verdict.items), default=0)
-        return Settled(verdict.outcome, verdict.outputs, tuple(verdict.items), tuple(verdict.selected), count)
+        settled = Settled(verdict.outcome, verdict.outputs, tuple(verdict.items), tuple(verdict.selected), count)
+        return settled, tuple(verdict.tables)

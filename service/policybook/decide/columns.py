@@ -138,6 +138,25 @@ class Many:
         return scattered(self.size, [(others, constants.take(others)), (fresh, self.computed[name].take(fresh))])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """One table that was asked for many requests, with what its trace is made of.
+
+    Args:
+        numbers: for each row of the frame which of `cells` it falls into
+        parents: of a table over a list, the request that each row of the frame is an item of; None: rows are requests
+    """
+
+    decision: Decision
+    grid: Grid
+    era: int
+    frame: Frame
+    numbers: Codes
+    cells: Sequence[Cell]
+    made: Many
+    parents: Codes | None
+
+
 class ColumnDecider:
     """Decides many requests by one book. Holds nothing of them: any number of threads may share it."""
 
@@ -148,13 +167,22 @@ class ColumnDecider:
         self._faulty: dict[tuple[str, int], frozenset[str]] = {}
 
     def decide(
-        self, decision: Decision, facts: Mapping[str, Vector], as_of: date, now: datetime, size: int, moments: Moments | None = None
+        self,
+        decision: Decision,
+        facts: Mapping[str, Vector],
+        as_of: date,
+        now: datetime,
+        size: int,
+        *,
+        moments: Moments | None = None,
+        asked: list[Asked] | None = None,
     ) -> Many:
         """Decide.
 
         Args:
             facts: coerced, complete for this decision
             moments: the day and the instant of each row, where they differ; all of the era of `as_of`
+            asked: gets the tables, required decisions first; rows of which a trace could not be made of it are left
         Raises:
             NotInForceError: the book, or a figure that is needed, is not in force on that day
             EngineError, LimitError: the engine refused; who asks decides all rows one by one
@@ -168,12 +196,12 @@ class ColumnDecider:
         frame = Frame(size, self.book.zone, vectors)
         for name in decision.uses.decisions:
             required = self.book.decision_by_name[name]
-            self._publish(required, self._table(required, frame, era), frame)
-        return self._table(decision, frame, era)
+            self._publish(required, self._table(required, frame, era, asked), frame)
+        return self._table(decision, frame, era, asked)
 
     # One table
 
-    def _table(self, decision: Decision, frame: Frame, era: int) -> Many:
+    def _table(self, decision: Decision, frame: Frame, era: int, asked: list[Asked] | None) -> Many:
         grid = self.decider.program.grid(decision.name, era)
         faulty = self._may_fault(decision, grid, era)
         for name in decision.uses_directly.values:
@@ -182,12 +210,12 @@ class ColumnDecider:
                 if name in faulty:
                     frame.get(name)
         if decision.for_each is None:
-            made = self._once(decision, grid, frame, era)
+            made = self._once(decision, grid, frame, era, asked, None)
             if not decision.hit_policy.multi:
                 return made
             settled = [self._aggregated(decision, s) for s in made.settled]
             return Many(made.size, made.group, settled, {}, None, frame.left)
-        return self._each(decision, grid, frame, era)
+        return self._each(decision, grid, frame, era, asked)
 
     def _may_fault(self, decision: Decision, grid: Grid, era: int) -> frozenset[str]:
         """Return the values of a table that may have no result: these are computed whether or not somebody looks at them."""
@@ -198,7 +226,7 @@ class ColumnDecider:
             found = self._faulty[key] = frozenset(v.name for v in (*shared, *decision.values) if may_fault(grid.plain.of(v.formula)))
         return found
 
-    def _once(self, decision: Decision, grid: Grid, frame: Frame, era: int) -> Many:
+    def _once(self, decision: Decision, grid: Grid, frame: Frame, era: int, asked: list[Asked] | None, parents: Codes | None) -> Many:
         """Ask a table for one set of facts a row."""
         faulty = self._may_fault(decision, grid, era)
         for value in decision.values:
@@ -216,11 +244,17 @@ class ColumnDecider:
         group = groups.of_cell[numbers] if cells else numbers
         frame.left |= groups.unplain[group] if cells else True
         alone = groups.alone[group] & ~frame.left if cells else frame.left & False
-        if alone.any():
+        if asked is not None:
+            # Which rows gave the answer is not told by the group; such requests are decided alone.
+            frame.left |= alone
+        elif alone.any():
             group = group.copy()
             self._one_by_one(groups, np.flatnonzero(alone), group, numbers, cells, frame)
         computed, fresh = self._computed(groups, group, frame)
-        return Many(frame.size, group, groups.settled or (NO_ANSWER,), computed, fresh, frame.left)
+        many = Many(frame.size, group, groups.settled or (NO_ANSWER,), computed, fresh, frame.left)
+        if asked is not None:
+            asked.append(Asked(decision, grid, era, frame, numbers, cells, many, parents))
+        return many
 
     def _one_by_one(self, groups: _Groups, rows: Codes, group: Codes, numbers: Codes, cells: list[Cell], frame: Frame) -> None:
         """Decide rows whose answer hangs on formulas in a way that columns do not tell."""
@@ -264,7 +298,7 @@ class ColumnDecider:
 
     # Tables over a list
 
-    def _each(self, decision: Decision, grid: Grid, frame: Frame, era: int) -> Many:
+    def _each(self, decision: Decision, grid: Grid, frame: Frame, era: int, asked: list[Asked] | None) -> Many:
         """Ask a table once an item."""
         assert decision.for_each is not None
         source = frame.settled(decision.for_each.source).coded()
@@ -276,7 +310,7 @@ class ColumnDecider:
         items: list[Value] = [item for row in np.flatnonzero(lengths).tolist() for item in lists[source.codes[row]]]
         inner = frame.inside(parents)
         inner.put(decision.for_each.item, listed(items))
-        made = self._once(decision, grid, inner, era)
+        made = self._once(decision, grid, inner, era, asked, parents)
         if inner.left.any():
             frame.left[parents[inner.left]] = True
         known: dict[tuple[int, ...], int] = {}

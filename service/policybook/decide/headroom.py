@@ -500,15 +500,22 @@ class _Plan:
         distance = (ahead.cut - now) if ahead.direction == _UP else (now - ahead.cut)
         base = shown.kind.base
         beyond = turn.beyond
-        return Headroom(
-            quantity=NamedValue(name=shown.name, kind=shown.kind, title=shown.title, unit=shown.unit, value=_value(now, base)),
-            moved=mover.atom.name,
-            side=Side.BELOW if ahead.direction == _UP else Side.ABOVE,
-            threshold=ahead.threshold,
-            included=ahead.included,
-            distance=_value(distance if base is not Base.DATE else distance * DAY, shown.difference.base),
-            distance_kind=shown.difference,
-            beyond=beyond if beyond is not None else self._beyond_of(mover, ahead, ahead.cut, env),
+        if beyond is None:
+            beyond = self._beyond_of(mover, ahead, ahead.cut, env)
+        new = tuple.__new__
+        return new(
+            Headroom,
+            (
+                new(NamedValue, (shown.name, shown.kind, shown.title, shown.unit, _value(now, base))),
+                mover.atom.name,
+                Side.BELOW if ahead.direction == _UP else Side.ABOVE,
+                ahead.threshold,
+                ahead.included,
+                _value(distance if base is not Base.DATE else distance * DAY, shown.difference.base),
+                shown.difference,
+                beyond,
+                self._kept(turn, beyond),
+            ),
         )
 
     def _told(
@@ -526,16 +533,27 @@ class _Plan:
         base = shown.kind.base
         distance = abs(change)
         beyond = turn.beyond
-        return Headroom(
-            quantity=NamedValue(name=shown.name, kind=shown.kind, title=shown.title, unit=shown.unit, value=_value(actual, base)),
-            moved=mover.atom.name,
-            side=Side.BELOW if slope * direction > 0 else Side.ABOVE,
-            threshold=_value(actual + change, base),
-            included=ahead.included,
-            distance=_value(distance if base is not Base.DATE else distance * DAY, shown.difference.base),
-            distance_kind=shown.difference,
-            beyond=beyond if beyond is not None else self._beyond_of(mover, ahead, threshold, env),
+        if beyond is None:
+            beyond = self._beyond_of(mover, ahead, threshold, env)
+        new = tuple.__new__
+        return new(
+            Headroom,
+            (
+                new(NamedValue, (shown.name, shown.kind, shown.title, shown.unit, _value(actual, base))),
+                mover.atom.name,
+                Side.BELOW if slope * direction > 0 else Side.ABOVE,
+                _value(actual + change, base),
+                ahead.included,
+                _value(distance if base is not Base.DATE else distance * DAY, shown.difference.base),
+                shown.difference,
+                beyond,
+                self._kept(turn, beyond),
+            ),
         )
+
+    def _kept(self, turn: _Turn, beyond: Beyond) -> _Turn | None:
+        """Return what stands for all that does not change from request to request: the turn, where it is remembered."""
+        return None if self._is_ranked or (turn.beyond is None and beyond.refused) else turn
 
     def _beyond_of(self, mover: _Mover, ahead: _Ahead, threshold: Fraction | int, env: Mapping[str, Value]) -> Beyond:
         """Say what the table answers beyond, where the rows there compute their outputs."""
@@ -569,7 +587,7 @@ class _Plan:
     def _turn_of(self, mover: _Mover, direction: int, here: _Selection, cell: Cell, crossing: _Crossing) -> _Turn:
         if self._is_ranked:
             return self._turn(mover, here, cell, crossing)
-        key = (cell, crossing.cell, mover.atom.index * direction)
+        key = (cell, crossing.cell, 2 * mover.atom.index + (direction == _UP))
         turn = self._turns.get(key)
         if turn is None:
             if len(self._turns) >= 4 * MAX_CELLS:

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from policybook.model.book import Decision, Parameter, Row
 from policybook.model.kinds import Field, Kind, Text
@@ -33,8 +34,7 @@ class Outcome(enum.Enum):
     NO_MATCH = "no match"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedValue:
+class NamedValue(NamedTuple):
     """A value with what it is; `kind` says how to write it."""
 
     name: str
@@ -107,8 +107,7 @@ class Beyond:
     outputs: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headroom:
+class Headroom(NamedTuple):
     """How far one quantity may move, alone, before the table answers otherwise.
 
     Args:
@@ -117,6 +116,7 @@ class Headroom:
         threshold: where the quantity is when the answer is about to change, or has just changed
         included: the answer at the threshold itself is still the present one
         distance: from the quantity to the threshold, never negative; `distance_kind` says how to write it
+        kept: the same object wherever all but the values of quantity, threshold and distance is the same; None: it is nowhere else
     """
 
     quantity: NamedValue
@@ -127,6 +127,7 @@ class Headroom:
     distance: Value
     distance_kind: Kind
     beyond: Beyond
+    kept: object | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

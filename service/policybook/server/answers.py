@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from policybook.desk import Sheet
-from policybook.model.answer import Answer, Headroom, Item, NamedValue, Outcome, RowVerdict, Side, TableTrace, UsedParameter, Verdict
+from policybook.model.answer import (
+    Answer,
+    Beyond,
+    Headroom,
+    Item,
+    NamedValue,
+    Outcome,
+    RowVerdict,
+    Side,
+    TableTrace,
+    UsedParameter,
+    Verdict,
+)
 from policybook.model.book import Decision, Row
 from policybook.model.kinds import Kind
 from policybook.server import wire
@@ -69,8 +81,19 @@ MAX_RESULTS = 4_096
 # Constant parts of headroom that are kept of one decision.
 MAX_HEADROOM = 4_096
 
-# Name -> what was encoded, and its bytes. Tables of one answer mostly look at the same things.
-Seen: TypeAlias = dict[str, tuple[NamedValue, bytes]]
+
+class Seen:
+    """What was encoded of answers that are encoded together: they mostly look at the same things, and share objects.
+
+    INVARIANT: each object is held, so that no other can come to stand in its place.
+    """
+
+    def __init__(self) -> None:
+        # Name -> what was encoded last, and its bytes: the tables of one answer hold equal values in objects of their own.
+        self.named: dict[str, tuple[NamedValue, bytes]] = {}
+        self.rows: dict[int, tuple[tuple[RowVerdict, ...], bytes]] = {}
+        self.outputs: dict[int, tuple[Mapping[str, Any], bytes]] = {}
+        self.tables: dict[int, tuple[TableTrace, bytes]] = {}
 
 
 class Print:
@@ -93,7 +116,7 @@ class Print:
         self._cells: dict[tuple[str, str, str], bytes] = {}
         self._named: dict[str, tuple[bytes, Encoder]] = {}
         self._parameters: dict[tuple[str, object], bytes] = {}
-        self._headroom: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._rooms: dict[int, tuple[object, bytes, bytes, Mapping[str, Any], bytes]] = {}
         self._table = trace_pb.TableTrace(
             decision=f"{policy}.{decision.name}", title=decision.title.get(language), hit_policy=hit_policy_words(decision)
         ).SerializeToString()
@@ -152,55 +175,55 @@ class Print:
         """Encode what a table looked at and what became of its rows.
 
         Args:
-            seen: what other tables of the same answer looked at; gets what this one adds
+            seen: what was encoded before; gets what this one adds
         """
+        named = seen.named
         out = [self._table]
         if table.item_number:
             out.append(wire.number(_TABLE_ITEM, table.item_number))
         for v in table.inputs:
-            before = seen.get(v.name)
+            before = named.get(v.name)
             # Two decisions may give one name to different values of their own.
             if before is None or before[0].value is not v.value or before[0].title is not v.title or before[0].kind is not v.kind:
-                before = seen[v.name] = (v, self._input(v))
+                before = named[v.name] = (v, self._input(v))
             out.append(before[1])
         out.extend([self._parameter(p) for p in table.parameters])
-        out.extend([self._row(r) for r in table.rows])
+        found = seen.rows.get(id(table.rows))
+        if found is None:
+            found = seen.rows[id(table.rows)] = (table.rows, b"".join([self._row(r) for r in table.rows]))
+        out.append(found[1])
         if table.outputs:
-            out.append(self.outputs(_TABLE_OUTPUTS, table.outputs))
+            known = seen.outputs.get(id(table.outputs))
+            if known is None:
+                known = seen.outputs[id(table.outputs)] = (table.outputs, self.outputs(_TABLE_OUTPUTS, table.outputs))
+            out.append(known[1])
         out.extend([self._room(h) for h in table.headroom])
         return b"".join(out)
 
     def _room(self, headroom: Headroom) -> bytes:
-        beyond, quantity = headroom.beyond, headroom.quantity
-        rows = beyond.rows
-        # A sentence holds the figures of the day, but only ids are told here.
-        key = (
-            quantity.name,
-            headroom.moved,
-            headroom.side is Side.BELOW,
-            beyond.row.id,
-            beyond.key,
-            *[r.id for r in rows],
-            beyond.refused == "",
-        )
-        known = self._headroom.get(key)
+        (_, kind, _, _, actual), _, _, threshold, included, distance, distance_kind, beyond, kept = headroom
+        known = self._rooms.get(id(kept)) if kept is not None else None
         if known is None:
-            if len(self._headroom) >= MAX_HEADROOM:
-                self._headroom.clear()
-            known = self._headroom[key] = self._constant_room(headroom)
-        base = quantity.kind
-        named = known[1] + wire.part(_NAMED_VALUE, encode(quantity.value, base, self.currency))
-        body = [
-            known[0],
-            wire.part(_QUANTITY, named),
-            wire.part(_THRESHOLD, encode(headroom.threshold, base, self.currency)),
-            wire.part(_DISTANCE, encode(headroom.distance, headroom.distance_kind, self.currency)),
-        ]
-        if headroom.included:
-            body.append(_INCLUDED)
-        if beyond.outputs:
-            body.append(self.outputs(_BEYOND_OUTPUTS, beyond.outputs))
+            known = (kept, *self._constant_room(headroom), beyond.outputs, self._beyond(beyond))
+            if kept is not None:
+                if len(self._rooms) >= MAX_HEADROOM:
+                    self._rooms.clear()
+                # The object itself is held, so that no other can come to stand in its place.
+                self._rooms[id(kept)] = known
+        _, constant, named, outputs, outputs_bytes = known
+        currency = self.currency
+        body = (
+            constant,
+            wire.part(_QUANTITY, named + wire.part(_NAMED_VALUE, encode(actual, kind, currency))),
+            wire.part(_THRESHOLD, encode(threshold, kind, currency)),
+            wire.part(_DISTANCE, encode(distance, distance_kind, currency)),
+            _INCLUDED if included else b"",
+            outputs_bytes if outputs is beyond.outputs else self._beyond(beyond),
+        )
         return wire.part(_TABLE_HEADROOM, b"".join(body))
+
+    def _beyond(self, beyond: Beyond) -> bytes:
+        return self.outputs(_BEYOND_OUTPUTS, beyond.outputs) if beyond.outputs else b""
 
     def _constant_room(self, headroom: Headroom) -> tuple[bytes, bytes]:
         beyond, quantity = headroom.beyond, headroom.quantity
@@ -299,11 +322,14 @@ class Printer:
 
     def tail(self, answer: Answer, language: str) -> bytes:
         """Encode an answer but for its ids."""
+        out = self._untraced(answer, language)
+        return out + wire.part(_TRACE, self._trace(answer, answer.tables, language)) if answer.tables else out
+
+    def _untraced(self, answer: Answer, language: str) -> bytes:
         prints = self._print(answer, answer.decision, language)
-        out = [prints.head, day_bytes(answer.as_of), wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)), prints.result(answer)]
-        if answer.tables:
-            out.append(wire.part(_TRACE, self._trace(answer, answer.tables, language)))
-        return b"".join(out)
+        return b"".join(
+            (prints.head, day_bytes(answer.as_of), wire.part(_DECIDED_AT, stamp_bytes(answer.decided_at)), prints.result(answer))
+        )
 
     def sheet(self, sheet: Sheet, request_ids: Sequence[str], language: str, tags: tuple[bytes, bytes]) -> list[bytes]:
         """Encode the answers of a sheet, row by row; what rows have in common is encoded once. Rows without an answer mean nothing.
@@ -315,7 +341,9 @@ class Printer:
         fresh = many.fresh.tolist() if many.fresh is not None else None
         outer, inner = tags
         heads: dict[int, tuple[Print, bytes, bytes]] = {}
-        frames: dict[tuple[int, int, int], tuple[bytes, bytes, bytes]] = {}
+        tails: dict[int, bytes] = {}
+        frames: dict[tuple[int, int, int, int], tuple[bytes, bytes, bytes]] = {}
+        trace = self._tracer(sheet, language) if sheet.tables else None
         out: list[bytes] = []
         for row, (code, decision_id, request_id) in enumerate(zip(many.group.tolist(), sheet.ids, request_ids, strict=True)):
             if fresh is not None and fresh[row]:
@@ -328,24 +356,48 @@ class Printer:
                 prints, head, behind = found
                 outputs = prints.outputs(_OUTPUTS, {name: vector.at(row) for name, vector in many.computed.items()})
                 ids = wire.text(_DECISION_ID, decision_id) + wire.text(_REQUEST_ID, request_id)
-                out.append(wire.part(outer, wire.part(inner, b"".join((ids, head, outputs, behind)))))
+                traced = trace(row) if trace is not None else b""
+                out.append(wire.part(outer, wire.part(inner, b"".join((ids, head, outputs, behind, traced)))))
                 continue
             own, asked = decision_id.encode(), request_id.encode()
-            key = (code, len(own), len(asked))
+            traced = trace(row) if trace is not None else b""
+            key = (code, len(own), len(asked), len(traced))
             frame = frames.get(key)
             if frame is None:
-                tail = self.tail(sheet.answer(row, many.settled[code], ""), language)
-                frame = frames[key] = _frame(outer, inner, len(own), len(asked), tail)
+                tail = tails.get(code)
+                if tail is None:
+                    tail = tails[code] = self._untraced(sheet.answer(row, many.settled[code], ""), language)
+                frame = frames[key] = _frame(outer, inner, len(own), len(asked), tail, len(traced))
             start, middle, end = frame
-            out.append(b"".join((start, own, middle, asked, end)))
+            out.append(b"".join((start, own, middle, asked, end, traced)))
         return out
 
     def _trace(self, answer: Answer, tables: Sequence[TableTrace], language: str) -> bytes:
-        elapsed = Duration(seconds=answer.elapsed_ns // 1_000_000_000, nanos=answer.elapsed_ns % 1_000_000_000)
-        seen: Seen = {}
+        seen = Seen()
         out = [wire.part(_TABLES, self._print(answer, t.decision, language).table(t, seen)) for t in tables]
-        out.append(wire.part(_ELAPSED, elapsed.SerializeToString()))
+        out.append(_elapsed(answer.elapsed_ns))
         return b"".join(out)
+
+    def _tracer(self, sheet: Sheet, language: str) -> Callable[[int], bytes]:
+        """Return what encodes the trace of a row of a sheet; each table once."""
+        seen, elapsed = Seen(), _elapsed(sheet.elapsed_ns)
+        prints: dict[str, Print] = {}
+
+        def table_bytes(table: TableTrace, row: int) -> bytes:
+            found = seen.tables.get(id(table))
+            if found is None:
+                own = prints.get(table.decision.name)
+                if own is None:
+                    answer = sheet.answer(row, sheet.many.settled[0], "")
+                    own = prints[table.decision.name] = self._print(answer, table.decision, language)
+                found = seen.tables[id(table)] = (table, wire.part(_TABLES, own.table(table, seen)))
+            return found[1]
+
+        def trace(row: int) -> bytes:
+            tables = sheet.tables[row]
+            return wire.part(_TRACE, b"".join([*[table_bytes(t, row) for t in tables], elapsed])) if tables else b""
+
+        return trace
 
     def _print(self, answer: Answer, decision: Decision, language: str) -> Print:
         key = (answer.version, decision.name, language)
@@ -358,15 +410,19 @@ class Printer:
         return found
 
 
-def _frame(outer: bytes, inner: bytes, own: int, asked: int, tail: bytes) -> tuple[bytes, bytes, bytes]:
+def _elapsed(ns: int) -> bytes:
+    return wire.part(_ELAPSED, Duration(seconds=ns // 1_000_000_000, nanos=ns % 1_000_000_000).SerializeToString())
+
+
+def _frame(outer: bytes, inner: bytes, own: int, asked: int, tail: bytes, traced: int) -> tuple[bytes, bytes, bytes]:
     """Encode what stands before, between and behind the two ids of an answer.
 
     Args:
-        own, asked: how many bytes the ids have
+        own, asked, traced: how many bytes the ids have, and the trace that comes last
     """
     start = _DECISION_ID + wire.varint(own) if own else b""
     middle = _REQUEST_ID + wire.varint(asked) if asked else b""
-    size = len(start) + own + len(middle) + asked + len(tail)
+    size = len(start) + own + len(middle) + asked + len(tail) + traced
     within = inner + wire.varint(size)
     return b"".join((outer, wire.varint(len(within) + size), within, start)), middle, tail
 

@@ -30,8 +30,8 @@ ERROR = wire.tag(pb.DecideResult, "error")
 Message: TypeAlias = pb.DecideRequest
 
 # Requests that are decided together: at first, and at the least and the most once it is known how long they take.
-FIRST_TOGETHER = 128
-LEAST_TOGETHER = 32
+FIRST_TOGETHER = 64
+LEAST_TOGETHER = 16
 MOST_TOGETHER = 2_048
 
 
@@ -77,7 +77,7 @@ def fitting(size: int, count: int, seconds: float, turn_s: float) -> int:
 
 
 class Parts:
-    """Parts a batch into what is decided in one go: requests without a trace that follow each other, else each alone.
+    """Parts a batch into what is decided in one go: requests that follow each other; one with a full trace alone.
 
     As many go together as one turn allows, by what the last ones took.
     """
@@ -94,13 +94,13 @@ class Parts:
     def __iter__(self) -> Iterator[Sequence[Message]]:
         part: list[Message] = []
         for message in self._messages:
-            if message.trace_level == trace_pb.TRACE_LEVEL_NONE:
+            if message.trace_level != trace_pb.TRACE_LEVEL_FULL:
                 part.append(message)
                 if len(part) < self._size:
                     continue
             if part:
                 yield part
-            if message.trace_level != trace_pb.TRACE_LEVEL_NONE:
+            if message.trace_level == trace_pb.TRACE_LEVEL_FULL:
                 yield (message,)
             part = []
         if part:
