@@ -22,7 +22,9 @@ from fuzz.engine import Target
 from fuzz.messages import Mutator
 from policybook.audit.log import Filter
 from policybook.audit.masking import Masks
-from policybook.audit.sqlite import LogSettings, SqliteLog
+from policybook.audit.open import open_log
+from policybook.audit.settings import LogSettings
+from policybook.audit.writer import WrittenLog
 from policybook.cells.coerce import coerce
 from policybook.cells.coercer import Coercer
 from policybook.desk import Request
@@ -309,9 +311,11 @@ class LogTarget(Target):
         self._folder.cleanup()
 
 
-def filled_log(folder: Path) -> tuple[Any, SqliteLog, tuple[str, ...]]:
+def filled_log(folder: Path) -> tuple[Any, WrittenLog, tuple[str, ...]]:
     """Return a desk with a log that holds some decisions, and their ids."""
-    log = SqliteLog(LogSettings(path=folder / "log.db", masks=Masks(frozenset({"kinds.text"}), b"0123456789abcdef")), now=lambda: stock.NOW)
+    log = open_log(
+        LogSettings(target=str(folder / "log.db"), masks=Masks(frozenset({"kinds.text"}), b"0123456789abcdef")), now=lambda: stock.NOW
+    )
     desk = stock.desk(log)
     count = iter(range(1_000_000))
     desk._new_id = lambda: f"00000000-0000-7000-8000-{next(count):012d}"
