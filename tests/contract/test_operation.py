@@ -34,6 +34,8 @@ from policybook.v1 import trace_pb2
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+# Each is decided alone: a batch of these takes its time.
+FULL = trace_pb2.TRACE_LEVEL_FULL
 
 
 def settings(**rest: Any) -> Settings:
@@ -395,7 +397,7 @@ def test_a_signal_lets_calls_in_progress_end(number: int, tmp_path: Path) -> Non
 
         idle = calls.decisions.StreamDecide(requests(), timeout=60)
         next(idle)
-        batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order()] * 10_000), timeout=60)
+        batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order(trace_level=FULL)] * 10_000), timeout=60)
         time.sleep(0.15)
         assert not batch.done()
         started = time.monotonic()
@@ -423,7 +425,7 @@ def test_work_that_does_not_end_is_cut_off() -> None:
     with in_thread(settings(limits=Limits(drain_s=0.3))) as inside, Calls(inside.port) as calls:
         # Slow from the first item on: a quick machine would end the batch before it is cut off.
         inside.services._response = lambda *_: time.sleep(0.01) or b""
-        batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order()] * 10_000), timeout=60)
+        batch = calls.decisions.BatchDecide.future(pb.BatchDecideRequest(requests=[order(trace_level=FULL)] * 10_000), timeout=60)
         wait_for(lambda: inside._routes.active == 1)
         started = time.monotonic()
         inside.run(inside.stop())
