@@ -188,6 +188,18 @@ class Beside(Protocol):
         ...
 
 
+class Counter(Protocol):
+    """What counts the answers that are made."""
+
+    def answered(self, answer: Answer) -> None:
+        """Count one."""
+        ...
+
+    def answered_sheet(self, sheet: Sheet) -> None:
+        """Count those of a sheet."""
+        ...
+
+
 class Desk:
     """Answers requests from the editions of a store.
 
@@ -210,6 +222,7 @@ class Desk:
         self.now = now
         self.log: Log = log or NoLog()
         self.beside: Beside | None = None
+        self.counter: Counter | None = None
         self._new_id = new_id
         self._new_ids = new_ids or (lambda count: [new_id() for _ in range(count)])
         self._kept: OrderedDict[str, Edition] = OrderedDict()
@@ -301,7 +314,11 @@ class Desk:
         if beside is not None and beside.watches(asked.decision.partition(".")[0]):
             return None
         made = self._sheet(asked, facts)
-        return None if made is None or made.decision.must_log else made
+        if made is None or made.decision.must_log:
+            return None
+        if self.counter is not None:
+            self.counter.answered_sheet(made)
+        return made
 
     def take_many(self, requests: Sequence[Request]) -> list[Taken | PolicybookError]:
         """Decide requests and hand them to the log; each comes to what `take` returns or raises for it."""
@@ -331,6 +348,8 @@ class Desk:
             log.refuse(f"{answer.policy}.{answer.decision.name}")
         if beside is not None and request.purpose is Purpose.DECISION and (request.challenger or beside.watches(answer.policy)):
             beside.offer(request, answer, now)
+        if self.counter is not None:
+            self.counter.answered(answer)
         return Taken(request, answer, kept)
 
     def _given_out(self, taken: Taken) -> Answer:

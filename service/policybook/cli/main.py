@@ -29,6 +29,7 @@ COMMANDS = (
     "book",
     "serve",
     "config",
+    "health",
     "audit",
     "replay",
     "schema",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -24,11 +25,18 @@ from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
 from policybook.server.address import PortInUseError, address_of, reserve
 from policybook.server.beside import Careful
+from policybook.server.meter import Meter, Sample
+from policybook.server.metrics import MetricsServer, build_sample
 from policybook.server.servicer import AUDITS, DECISIONS, POLICIES, Services
 from policybook.server.settings import Settings
 from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
 from policybook.store.versions import Store
 
+log = logging.getLogger("policybook.server")
+
+T = TypeVar("T")
+METRICS_S = 5.0
+STALE_LOOK_S = 0.5
 Clock: TypeAlias = Callable[[], datetime]
 
 
@@ -73,7 +81,8 @@ class Server:
     ) -> None:
         self.settings = settings
         self.port = 0
-        self.services = Services(settings.limits, now, settings.caller_key)
+        self.meter = Meter(settings.near_percent) if settings.metrics_port is not None else None
+        self.services = Services(settings.limits, now, settings.caller_key, self.meter)
         self._loaded = loaded
         self._shares_port = shares_port
         self._now = now
@@ -84,6 +93,9 @@ class Server:
         self._challengers: Challengers | None = None
         self._reloaders: list[Reloader] = []
         self._server: grpc.aio.Server | None = None
+        self._metrics: MetricsServer | None = None
+        self._staleness: asyncio.Task[None] | None = None
+        self._is_fresh = True
 
     async def start(self) -> None:
         """Listen. Until `load` is done, calls get UNAVAILABLE (STARTING) and health says NOT_SERVING.
@@ -142,7 +154,61 @@ class Server:
         await self.open(store, challengers)
         for own, paths in ((store, settings.books), (challengers, settings.challengers)):
             self._reloaders += await asyncio.to_thread(watch, own, paths, settings.reload_s, self._now)
+        if settings.metrics_port is not None:
+            loop = asyncio.get_running_loop()
+            self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._all_samples()))
+            say_metrics(settings, self._metrics)
+        if settings.stale_after_s and self._reloaders:
+            self._staleness = asyncio.create_task(self._watch_staleness())
         return store.policies()
+
+    async def _all_samples(self) -> list[tuple[str, Sample]]:
+        return [("", sample) for sample in (*self.samples(), *reload_samples(self._reloaders), build_sample())]
+
+    async def _watch_staleness(self) -> None:
+        while True:
+            await asyncio.sleep(STALE_LOOK_S)
+            await self.set_fresh(is_fresh=stale_s(self._reloaders) <= self.settings.stale_after_s)
+
+    async def set_fresh(self, *, is_fresh: bool) -> None:
+        """Have health say that decisions are served, or, because the books are stale, that they are not; calls are answered in any case."""
+        if is_fresh is self._is_fresh:
+            return
+        self._is_fresh = is_fresh
+        status = health_pb2.HealthCheckResponse.SERVING if is_fresh else health_pb2.HealthCheckResponse.NOT_SERVING
+        if not is_fresh:
+            log.error("not healthy: an edited book has been refused for more than %g s", self.settings.stale_after_s)
+        for service in ("", DECISIONS):
+            await self._health.set(service, status)
+
+    def samples(self) -> list[Sample]:
+        """Return what this process counts and holds."""
+        found = list(self.meter.samples()) if self.meter is not None else []
+        found.append(Sample("policybook_requests_active", (), self._routes.active))
+        desk = self.services.desk
+        if desk is None:
+            return found
+        for name in desk.store.policies():
+            edition = desk.store.edition(name)
+            found += [
+                Sample("policybook_book_info", (name, edition.version), 1),
+                Sample("policybook_book_load_time_seconds", (name,), edition.loaded_at.timestamp()),
+                Sample("policybook_cells_remembered", (name,), edition.program.stats().remembered),
+            ]
+        if desk.log.is_on:
+            status = desk.log.status()
+            found += [
+                Sample("policybook_log_waiting", (), status.waiting),
+                Sample("policybook_log_recorded_total", (), status.recorded),
+                Sample("policybook_log_not_recorded_total", (), status.not_recorded),
+                Sample("policybook_log_refused_total", (), status.refused),
+                Sample("policybook_log_failing", (), int(bool(status.failing))),
+            ]
+        for counts in desk.beside.counts() if desk.beside is not None else ():
+            labels = (counts.policy, counts.version)
+            found.append(Sample("policybook_challenged_total", labels, counts.compared))
+            found.append(Sample("policybook_challenged_different_total", labels, counts.different))
+        return found
 
     async def open(self, store: Store, challengers: Store) -> None:
         """Take calls, and decide them by the books of a store; those of another decide beside.
@@ -157,6 +223,7 @@ class Server:
         desk = Desk(store, now=self._now, new_id=self._new_id, log=self._log, new_ids=new_ids if self._new_id is new_id else None)
         self._challengers = Challengers(store, challengers, now=self._now, new_id=self._new_id)
         self._challengers.watch(desk)
+        desk.counter = self.meter
         self.services.desk = desk
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
@@ -165,6 +232,8 @@ class Server:
         server = self._server
         if server is None:
             return
+        if self._staleness is not None:
+            self._staleness.cancel()
         await self._health.enter_graceful_shutdown()
         self.services.stop()
         for reloader in self._reloaders:
@@ -176,10 +245,34 @@ class Server:
         if self._challengers is not None:
             await asyncio.to_thread(self._challengers.close)
         await asyncio.to_thread(self._log.close)
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.close)
 
     async def _set_health(self, status: Any) -> None:
         for service in ("", DECISIONS, POLICIES, AUDITS):
             await self._health.set(service, status)
+
+
+def stale_s(reloaders: Sequence[Reloader]) -> float:
+    """Return for how many seconds an edited book has been refused; 0: none is."""
+    return max((r.stale_s for r in reloaders), default=0.0)
+
+
+def reload_samples(reloaders: Sequence[Reloader]) -> list[Sample]:
+    """Return what became of changed books."""
+    counts = {result: sum(r.counts[result] for r in reloaders) for result in ("published", "refused", "withdrawn")}
+    found = [Sample("policybook_reloads_total", (result,), count) for result, count in counts.items()]
+    return [*found, Sample("policybook_books_stale_seconds", (), stale_s(reloaders))]
+
+
+def say_metrics(settings: Settings, metrics: MetricsServer) -> None:
+    """Say where Prometheus may look."""
+    log.info("metrics on http://%s/metrics", address_of(settings.metrics_host, metrics.port))
+
+
+def from_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Have the event loop do something for another thread."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result(METRICS_S)
 
 
 def watch(store: Store, paths: Sequence[Path], interval_s: float, now: Clock) -> list[Reloader]:

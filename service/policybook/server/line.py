@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from policybook.model.book import Book
 from policybook.model.clauses import Beside
+from policybook.server.meter import Sample
 from policybook.server.settings import Settings
 from policybook.source import Source
 
@@ -73,6 +74,28 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """To a worker: say what you count."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """To a worker: the books are fresh, or have been stale for too long; health says so."""
+
+    is_fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """From a worker: what it counts."""
+
+    number: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """From a worker: it was prepared, or is in service; with `error`, why it is not."""
 
@@ -80,7 +103,7 @@ class Done:
     error: str = ""
 
 
-Message: TypeAlias = "Start | Prepare | Commit | Abort | Stop | Done"
+Message: TypeAlias = "Start | Prepare | Commit | Abort | Count | Fresh | Stop | Done | Counted"
 
 
 class Line:

@@ -42,6 +42,7 @@ from policybook.server.limits import (
     StartingError,
     TooManyItemsError,
 )
+from policybook.server.meter import Meter
 from policybook.server.records import Records
 from policybook.server.settings import CALLER_KEY
 from policybook.server.status import abortion, status_of
@@ -82,10 +83,12 @@ class Services:
     Args:
         now: the clock, for Check and for definitions as of today
         caller_key: the metadata that names the caller
+        meter: what counts calls and answers; None: nothing does
     """
 
-    def __init__(self, limits: Limits, now: Clock, caller_key: str = CALLER_KEY) -> None:
+    def __init__(self, limits: Limits, now: Clock, caller_key: str = CALLER_KEY, meter: Meter | None = None) -> None:
         self.limits = limits
+        self.meter = meter
         self._caller_key = caller_key
         self.desk: Desk | None = None
         self.stopping = False
@@ -467,7 +470,7 @@ class Services:
             f"/{AUDITS}/ReevaluateDecision": self._audit(audit_pb.ReevaluateDecisionRequest, self._records.reevaluate),
             f"/{AUDITS}/GetLogStatus": self._audit(audit_pb.GetLogStatusRequest, self._records.status),
         }
-        return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits)
+        return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits, self.meter)
 
 
 async def _come_to_rest(kept: Future[Record | None], most_s: float) -> None:
@@ -501,8 +504,11 @@ class Routes(grpc.GenericRpcHandler):
     turn on the loop would be invisible. grpcio's own limit would refuse without details.
     """
 
-    def __init__(self, unary: dict[str, Unary], streams: dict[str, Any], limits: Limits) -> None:
+    def __init__(self, unary: dict[str, Unary], streams: dict[str, Any], limits: Limits, meter: Meter | None = None) -> None:
         self._limits = limits
+        if meter is not None:
+            unary = {name: _measured(name, method, meter) for name, method in unary.items()}
+            streams = {name: _measured(name, method, meter) for name, method in streams.items()}
         self.active = 0
         self._quiet = asyncio.Event()
         if access.isEnabledFor(logging.DEBUG):
@@ -568,6 +574,30 @@ class Routes(grpc.GenericRpcHandler):
     async def _overloaded(self, _request: Any, context: Context) -> NoReturn:
         limits = self._limits
         await _refuse(context, OverloadedError("requests in progress", limits.concurrent_requests, self.active + 1, limits.retry_s))
+
+
+def _measured(name: str, method: Any, meter: Meter) -> Any:
+    short = name.rpartition(".")[2]
+
+    async def call(request: Any, context: Context) -> Any:
+        started = time.perf_counter()
+        cancelled = True
+        try:
+            made = await method(request, context)
+            cancelled = False
+            return made
+        except grpc.aio.AbortError:
+            cancelled = False
+            raise
+        finally:
+            # Of a call that is answered grpcio says nothing.
+            code: Any = context.code()
+            meter.called(short, "CANCELLED" if cancelled else _CODES.get(code, "OK"), time.perf_counter() - started)
+
+    return call
+
+
+_CODES: dict[Any, str] = {code.value[0]: code.name for code in grpc.StatusCode} | {code: code.name for code in grpc.StatusCode}
 
 
 def _logged(name: str, method: Any) -> Any:

@@ -57,6 +57,13 @@ class Settings(BaseModel):
     mask: Words = Field((), description="Keep the values of this input out of the log: `tax_id`, `credit.tax_id`.")
     mask_key: Path | None = Field(None, description="A file with a secret: equal masked values get equal tokens.")
     caller_key: str = Field(CALLER_KEY, description="The metadata of a call that names the caller.")
+    log_format: Literal["text", "json"] = Field("text", description="How the service's own log is written: for people, or for programs.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Port for Prometheus (/metrics); none unless it is set, 0 takes any."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address to listen on for Prometheus.")
+    near_percent: int = Field(5, ge=0, le=100, description="How close to a threshold a request counts as near, in percent; 0: none is.")
+    stale_after_s: float = Field(0.0, ge=0, description="Not healthy once an edited book has been refused for so long; 0 for never.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log, on standard error.")
     limits: Limits = Field(Limits(), description="What one caller may ask at once.")
 

@@ -20,8 +20,10 @@ from typing import Any
 
 from policybook.errors import BookError, EngineError, LogError
 from policybook.server.address import PortInUseError, Reserved, reserve
-from policybook.server.app import Clock, utc_now, watch
-from policybook.server.line import Abort, Checked, Commit, Done, Line, Message, Prepare, Start, Stop
+from policybook.server.app import METRICS_S, STALE_LOOK_S, Clock, from_loop, reload_samples, say_metrics, stale_s, utc_now, watch
+from policybook.server.line import Abort, Checked, Commit, Count, Counted, Done, Fresh, Line, Message, Prepare, Start, Stop
+from policybook.server.meter import Sample
+from policybook.server.metrics import MetricsServer, build_sample
 from policybook.server.process import FAULT, SUCCESS, at_rest, say, say_listening, say_why, told_to_end
 from policybook.server.settings import Settings
 from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
@@ -52,11 +54,11 @@ class _Worker:
         self._has_answered = False
         self.started_at = time.monotonic()
         self._line = line
-        self._waiting: dict[int, asyncio.Future[Done | None]] = {}
+        self._waiting: dict[int, asyncio.Future[Done | Counted | None]] = {}
         self._listening = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:
-        while isinstance(message := await self._line.receive(), Done):
+        while isinstance(message := await self._line.receive(), Done | Counted):
             if (waiting := self._waiting.pop(message.number, None)) is not None and not waiting.done():
                 waiting.set_result(message)
         for left in self._waiting.values():
@@ -66,7 +68,7 @@ class _Worker:
 
     async def ask(self, number: int, message: bytes) -> Done | None:
         """Send what is answered with a `Done`; None: the worker is gone, or was too slow and is killed."""
-        waiting: asyncio.Future[Done | None] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Done | Counted | None] = asyncio.get_running_loop().create_future()
         if self._listening.done():
             return None
         self._waiting[number] = waiting
@@ -76,13 +78,27 @@ class _Worker:
                 await self._line.send_bytes(message)
                 answer = await waiting
             self._has_answered = True
-            return answer
+            return answer if isinstance(answer, Done) else None
         except TimeoutError:
             log.error("worker %d does not answer; it is killed", self.process.pid)  # noqa: TRY400 - it says it all
             self.kill()
         except OSError:
             pass
         return None
+
+    async def counted(self, number: int) -> tuple[Sample, ...]:
+        """Ask for what it counts; nothing where it does not say so soon."""
+        waiting: asyncio.Future[Done | Counted | None] = asyncio.get_running_loop().create_future()
+        if self._listening.done() or not self._has_answered:
+            return ()
+        self._waiting[number] = waiting
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(METRICS_S / 2):
+                await self._line.send(Count(number))
+                answer = await waiting
+            return answer.samples if isinstance(answer, Counted) else ()
+        self._waiting.pop(number, None)
+        return ()
 
     async def tell(self, message: Message) -> None:
         """Send what is not answered."""
@@ -155,6 +171,10 @@ class Supervisor:
         # Held while the books change, and while a new worker gets those that there are.
         self._changing = asyncio.Lock()
         self._is_serving = False
+        self._is_fresh = True
+        self._restarts = 0
+        self._metrics: MetricsServer | None = None
+        self._staleness: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -174,7 +194,7 @@ class Supervisor:
                 if not ended.is_set():
                     await self._until(ended, asyncio.Event().wait(), keepers)
                     log.info("shutting down")
-            except (BookError, EngineError, LogError) as e:
+            except (BookError, EngineError, LogError, PortInUseError) as e:
                 return say_why(e)
             except WorkerEndedError as e:
                 say(f"policybook: {e}", sys.stderr)
@@ -207,10 +227,38 @@ class Supervisor:
             await self._hand_out_all(tuple(self._workers.values()))
             self._is_serving = True
         at_rest()
+        if settings.metrics_port is not None:
+            loop = asyncio.get_running_loop()
+            self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._samples()))
+            say_metrics(settings, self._metrics)
         say_listening(settings, reserved.port, store.policies())
         for own, paths in ((store, settings.books), (self._challengers, settings.challengers)):
             own.supervisor = self
             self._reloaders += await asyncio.to_thread(watch, own, paths, settings.reload_s, self._now)
+
+        if settings.stale_after_s and self._reloaders:
+            self._staleness = asyncio.create_task(self._watch_staleness())
+
+    async def _samples(self) -> list[tuple[str, Sample]]:
+        """Return what all workers count, and what is counted here."""
+        workers = dict(self._workers)
+        counted = await asyncio.gather(*(w.counted(next(self._numbers)) for w in workers.values()))
+        found = [(str(n + 1), sample) for n, samples in zip(workers, counted, strict=True) for sample in samples]
+        own = [
+            *reload_samples(self._reloaders),
+            build_sample(),
+            Sample("policybook_workers", (), len(workers)),
+            Sample("policybook_worker_restarts_total", (), self._restarts),
+        ]
+        return [*found, *(("", sample) for sample in own)]
+
+    async def _watch_staleness(self) -> None:
+        while True:
+            await asyncio.sleep(STALE_LOOK_S)
+            is_fresh = stale_s(self._reloaders) <= self.settings.stale_after_s
+            if is_fresh is not self._is_fresh:
+                self._is_fresh = is_fresh
+                await asyncio.gather(*(w.tell(Fresh(is_fresh)) for w in self._workers.values()))
 
     # ------------------------------------------------------------ workers
 
@@ -231,6 +279,7 @@ class Supervisor:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             if not self._is_serving:
                 raise WorkerEndedError(f"worker {number + 1} {how} before the service had begun")
+            self._restarts += 1
             pause = BACK_OFF_S[0] if time.monotonic() - worker.started_at > STEADY_S else min(pause * 2, BACK_OFF_S[1])
             log.log(
                 logging.ERROR if code else logging.WARNING,
@@ -254,6 +303,8 @@ class Supervisor:
             if self._is_serving:
                 try:
                     await self._hand_out_all((worker,))
+                    if not self._is_fresh:
+                        await worker.tell(Fresh(is_fresh=False))
                 except (NotPublishedError, LogError) as e:
                     log.error("worker %d cannot serve: %s", number + 1, e)  # noqa: TRY400 - it says it all
                     worker.kill()
@@ -314,6 +365,8 @@ class Supervisor:
     async def _end(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Let all workers end their calls, then end; those that take too long are killed."""
         self._ending.set()
+        if self._staleness is not None:
+            self._staleness.cancel()
         for reloader in self._reloaders:
             await asyncio.to_thread(reloader.stop)
         for worker in self._workers.values():
@@ -324,3 +377,5 @@ class Supervisor:
         if late:
             log.error("%d workers took too long to end and were killed", len(late))
         await asyncio.gather(*keepers, return_exceptions=True)
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.close)

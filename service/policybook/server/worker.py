@@ -11,7 +11,7 @@ import sys
 from policybook.errors import LogError
 from policybook.server.address import PortInUseError
 from policybook.server.app import Server, utc_now
-from policybook.server.line import Abort, Commit, Done, Line, Message, Prepare, Start
+from policybook.server.line import Abort, Commit, Count, Counted, Done, Fresh, Line, Message, Prepare, Start
 from policybook.server.logs import log_as
 from policybook.server.process import FAULT, SUCCESS, at_rest, say_why, told_to_end
 from policybook.store.reload import compiled
@@ -63,6 +63,10 @@ class Worker:
                     await self._answer(number, await self._commit(number))
                 case Abort(number):
                     self._prepared.pop(number, None)
+                case Count(number):
+                    await self._line.send(Counted(number, tuple(self._server.samples())))
+                case Fresh(is_fresh):
+                    await self._server.set_fresh(is_fresh=is_fresh)
                 case None:
                     log.error("the supervisor is gone; ending")
                     return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -214,6 +216,8 @@ class Reloader:
         self._done: dict[Path, str] = {}
         self._pending: dict[Path, str] = {}
         self._policy_of: dict[Path, str] = {}
+        self.counts: Counter[str] = Counter()
+        self._refused_since: dict[Path, float] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         calendar = _calendar(directory)
@@ -226,6 +230,12 @@ class Reloader:
             if read_text(path)[0].text == book.source.text:
                 self._done[path] = digest
                 self._policy_of[path] = book.name
+
+    @property
+    def stale_s(self) -> float:
+        """For how many seconds an edited book has been refused while the one before goes on; 0: none is."""
+        since = list(self._refused_since.values())
+        return time.monotonic() - min(since) if since else 0.0
 
     def start(self) -> None:
         """Start watching."""
@@ -248,6 +258,19 @@ class Reloader:
 
     def scan(self) -> tuple[ReloadEvent, ...]:
         """Look once; publish what changed and is stable."""
+        events = self._scan()
+        for event in events:
+            self.counts[event.kind] += 1
+            if event.kind == "refused":
+                self._refused_since.setdefault(event.path, time.monotonic())
+            else:
+                self._refused_since.pop(event.path, None)
+        # A refused book that is gone again was never in service.
+        for path in [p for p in self._refused_since if not p.exists()]:
+            del self._refused_since[path]
+        return events
+
+    def _scan(self) -> tuple[ReloadEvent, ...]:
         events: list[ReloadEvent] = []
         around: tuple[Beside, Report, tuple[Source, ...]] | None = None
         present = set(book_files([self.directory]))
