@@ -25,7 +25,7 @@ from policybook.errors import EngineError, PolicybookError
 from policybook.server.address import PortInUseError
 from policybook.server.app import Server
 from policybook.server.limits import Limits
-from policybook.server.servicer import AUDITS, DECISIONS, POLICIES
+from policybook.server.routes import AUDITS, DECISIONS, POLICIES
 from policybook.server.settings import Settings
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
@@ -76,7 +76,7 @@ def test_reflection_is_enough_for_a_call(calls: Calls) -> None:
 
 
 def test_every_method_of_the_interface_is_served() -> None:
-    served = set(Server(settings()).services.routes().methods)
+    served = set(Server(settings())._routes.methods)
     services = [s for f in (pb, policy_pb, audit_pb) for s in f.DESCRIPTOR.services_by_name.values()]
     assert served == {f"/{s.full_name}/{m.name}" for s in services for m in s.methods}
 

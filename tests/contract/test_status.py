@@ -14,6 +14,7 @@ from policybook import errors
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.errors import PolicybookError
 from policybook.server import limits, status
+from policybook.server.access import errors as access
 from policybook.server.status import TABLE, abortion, clip, status_of
 from policybook.source import NOWHERE
 
@@ -22,8 +23,11 @@ CONTRACT = {
     StatusCode.NOT_FOUND: ("DECISION_NOT_FOUND", "POLICY_NOT_FOUND", "VERSION_NOT_FOUND", "RECORD_NOT_FOUND"),
     StatusCode.ALREADY_EXISTS: ("REQUEST_ID_TAKEN",),
     StatusCode.FAILED_PRECONDITION: ("NOT_IN_FORCE", "CONFLICTING_ROWS", "VERSION_MISMATCH", "INVALID_BOOK", "NO_LOG", "MASKED_FACTS"),
-    StatusCode.RESOURCE_EXHAUSTED: ("TOO_MANY_ITEMS", "REQUEST_TOO_LARGE", "ANSWER_TOO_LARGE", "OVERLOADED"),
-    StatusCode.UNAVAILABLE: ("STARTING", "SHUTTING_DOWN", "LOG_UNAVAILABLE"),
+    StatusCode.RESOURCE_EXHAUSTED: ("TOO_MANY_ITEMS", "REQUEST_TOO_LARGE", "ANSWER_TOO_LARGE", "OVERLOADED", "RATE_LIMITED"),
+    StatusCode.UNAVAILABLE: ("STARTING", "SHUTTING_DOWN", "LOG_UNAVAILABLE", "KEYS_UNAVAILABLE"),
+    StatusCode.UNAUTHENTICATED: ("CREDENTIALS_MISSING", "CREDENTIALS_REFUSED"),
+    StatusCode.PERMISSION_DENIED: ("ROLE_REQUIRED",),
+    StatusCode.DEADLINE_EXCEEDED: ("TIME_LIMIT",),
     StatusCode.INTERNAL: ("INTERNAL", "ENGINE_DISAGREES"),
 }
 DETAIL = {
@@ -67,6 +71,12 @@ def examples(long: str = "") -> list[PolicybookError]:
         limits.RequestTooLargeError("bytes", 1, 2),
         limits.AnswerTooLargeError("bytes", 1, 2),
         limits.OverloadedError("calls", 1, 2, 1.5),
+        limits.TimeLimitError(60.0),
+        access.RateError(10, 1.5),
+        access.UnauthenticatedError("send a token", presented=False),
+        access.UnauthenticatedError("send a token", presented=True),
+        access.ForbiddenError(f"erp{long}", ("audit",), f"credit{long}"),
+        access.KeysError(1.0),
         limits.StartingError(1.0),
         limits.ShuttingDownError(1.0),
     ]
@@ -88,7 +98,7 @@ def test_reasons_and_details_are_those_of_the_contract() -> None:
         seen.setdefault(got.code, set()).add(got.reason)
         assert got.kinds[0] == "ErrorInfo"
         assert DETAIL.get(got.code, "ErrorInfo") in got.kinds
-        assert ("RetryInfo" in got.kinds) == (got.code is StatusCode.UNAVAILABLE or got.reason == "OVERLOADED")
+        assert ("RetryInfo" in got.kinds) == (got.code is StatusCode.UNAVAILABLE or got.reason in ("OVERLOADED", "RATE_LIMITED"))
         assert ("incident" in got.metadata) == (got.code is StatusCode.INTERNAL)
         assert got.metadata["decision"] == "p.d"
         assert not got.message.removesuffix("...").endswith(".")

@@ -31,10 +31,13 @@ from policybook.desk import Request
 from policybook.errors import FactsError, PolicybookError
 from policybook.model.facts import RawFacts
 from policybook.server import convert
+from policybook.server.access.gate import Gate
+from policybook.server.access.roles import EVERYTHING, Caller
 from policybook.server.answers import Printer
 from policybook.server.limits import Limits
 from policybook.server.records import Records
-from policybook.server.servicer import AUDITS, DECISIONS, POLICIES, Services
+from policybook.server.routes import AUDITS, DECISIONS, POLICIES
+from policybook.server.servicer import Services
 from policybook.server.status import TABLE
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
@@ -73,6 +76,8 @@ ANSWERS: dict[str, type[Message]] = {
     f"/{AUDITS}/GetLogStatus": audit_pb.GetLogStatusResponse,
 }
 METHODS = tuple(KINDS)
+
+CALLER = Caller("fuzz", "", EVERYTHING)
 
 
 def refusal(status: status_pb2.Status | pb.ItemError) -> tuple[object, ...]:
@@ -258,7 +263,7 @@ class LogTarget(Target):
         one = audit_pb.ListDecisionRecordsRequest()
         one.CopyFrom(asked)
         one.page_size = 1
-        return self._records.list(self._desk, one).next_page_token
+        return self._records.list(self._desk, one, CALLER).next_page_token
 
     @staticmethod
     def _other(token: str, rnd: Random) -> str:
@@ -292,7 +297,7 @@ class LogTarget(Target):
         seen: set[int] = set()
         for _ in range(40):
             try:
-                page = self._records.list(self._desk, asked)
+                page = self._records.list(self._desk, asked, CALLER)
             except PolicybookError as e:
                 return type(e).__name__, getattr(e, "field", "")
             for record in page.decision_records:
@@ -352,12 +357,6 @@ class _Context:
     async def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("x-policybook-caller", "fuzz"),)
-
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:1"
-
     def cancelled(self) -> bool:
         return False
 
@@ -384,14 +383,13 @@ class CallsTarget(Target):
         self._folder = tempfile.TemporaryDirectory(prefix="policybook-fuzz-")
         desk, self._log, ids = filled_log(Path(self._folder.name))
         limits = Limits(analysis_s=2.0, explain_s=1.0)
-        self._services = Services(limits, lambda: stock.NOW)
+        self._services = Services(limits, lambda: stock.NOW, Gate(is_open=True))
         self._services.desk = desk
         self._messages = Messages(ids)
         self._loop = asyncio.new_event_loop()
         self._incidents = _Incidents()
         logging.getLogger("policybook.server").addHandler(self._incidents)
-        routes = self._services.routes()
-        self._handlers = {m: routes._routes[m][0] for m in METHODS}
+        self._unary, self._streams = self._services.unary(), self._services.streams()
 
     def seeds(self) -> Sequence[bytes]:
         return [bytes((METHODS.index(method),)) + data for method, data in self._messages.seeds()]
@@ -407,14 +405,13 @@ class CallsTarget(Target):
         method = METHODS[(data[0] if data else 0) % len(METHODS)]
         message = data[1:]
         context = _Context([message])
-        handler = self._handlers[method]
         self._incidents.last = None
         try:
-            if handler.request_streaming:
-                self._loop.run_until_complete(handler.stream_stream(None, context))
+            if method in self._streams:
+                self._loop.run_until_complete(self._streams[method](None, context, CALLER))
                 answers = context.written
             else:
-                answers = [self._loop.run_until_complete(handler.unary_unary(message, context))]
+                answers = [self._loop.run_until_complete(self._unary[method](message, context, CALLER))]
         except _RefusedError as e:
             outcome: object = (method, self._refused(e))
         else:

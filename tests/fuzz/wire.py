@@ -27,7 +27,7 @@ from fuzz import http2, stock, words
 from fuzz.engine import MIB, Target, rss
 from fuzz.http2 import Frame
 from fuzz.requests import ANSWERS, DOCUMENTED, METHODS, Messages, outcome_of, refusal
-from policybook.server.servicer import DECISIONS
+from policybook.server.routes import DECISIONS
 from policybook.v1 import decision_service_pb2 as pb
 
 _STREAM = f"/{DECISIONS}/StreamDecide"

@@ -34,6 +34,7 @@ class Filter:
         outcome: `decided` or `no match`
         version: of the book, in full or its beginning
         purpose: `decision` or `explanation`
+        policies: only decisions of these; None: of all
     """
 
     decision: str = ""
@@ -44,6 +45,7 @@ class Filter:
     caller: str = ""
     version: str = ""
     purpose: str = ""
+    policies: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

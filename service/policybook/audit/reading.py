@@ -136,6 +136,10 @@ def _tests(wanted: Filter) -> tuple[list[str], list[object]]:
     elif wanted.decision:
         # `/` comes right after the full stop.
         test("decision >= ? AND decision < ? AND decision <> ''", f"{wanted.decision}.", f"{wanted.decision}/")
+    if wanted.policies is not None:
+        ranges = [(f"{name}.", f"{name}/") for name in wanted.policies]
+        each = " OR ".join(["(decision >= ? AND decision < ?)"] * len(ranges)) or "1 = 0"
+        test(f"({each})", *(end for pair in ranges for end in pair))
     if wanted.request_id:
         test("request_id = ? AND request_id <> ''", wanted.request_id)
     for name in ("outcome", "caller", "purpose"):

@@ -23,11 +23,13 @@ from policybook.challenge import Challengers
 from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
+from policybook.server.access.gate import Gate
 from policybook.server.address import PortInUseError, address_of, reserve
 from policybook.server.beside import Careful
 from policybook.server.meter import Meter, Sample
 from policybook.server.metrics import MetricsServer, build_sample
-from policybook.server.servicer import AUDITS, DECISIONS, POLICIES, Services
+from policybook.server.routes import AUDITS, DECISIONS, POLICIES, Routes
+from policybook.server.servicer import Services
 from policybook.server.settings import Settings
 from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
 from policybook.store.versions import Store
@@ -82,13 +84,14 @@ class Server:
         self.settings = settings
         self.port = 0
         self.meter = Meter(settings.near_percent) if settings.metrics_port is not None else None
-        self.services = Services(settings.limits, now, settings.caller_key, self.meter)
+        self.gate = Gate(is_open=True, caller_key=settings.caller_key, retry_s=settings.limits.retry_s)
+        self.services = Services(settings.limits, now, self.gate)
         self._loaded = loaded
         self._shares_port = shares_port
         self._now = now
         self._new_id = new_id
         self._log: Log = NoLog(strict=True)
-        self._routes = self.services.routes()
+        self._routes = Routes(self.services.unary(), self.services.streams(), settings.limits, self.gate, self.meter)
         self._health = health.aio.HealthServicer()
         self._challengers: Challengers | None = None
         self._reloaders: list[Reloader] = []
@@ -111,9 +114,11 @@ class Server:
                 ("grpc.max_send_message_length", -1),
                 # With it a second server would silently share the port and get half of the calls.
                 ("grpc.so_reuseport", int(self._shares_port)),
-                # A peer that is gone without a word is noticed, and its stream ended, within 80 seconds.
-                ("grpc.keepalive_time_ms", 60_000),
-                ("grpc.keepalive_timeout_ms", 20_000),
+                # Also the handshake of TLS, and the settings of HTTP/2, which every client sends first.
+                ("grpc.server_handshake_timeout_ms", round(limits.handshake_s * 1000)),
+                # A peer that is gone without a word, or stops in the middle of a frame, is noticed, and its streams ended.
+                ("grpc.keepalive_time_ms", round(limits.keepalive_s * 1000)),
+                ("grpc.keepalive_timeout_ms", round(limits.keepalive_wait_s * 1000)),
                 ("grpc.keepalive_permit_without_calls", 1),
                 # Clients may ping as often as every 10 seconds, calls or not.
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

@@ -28,6 +28,14 @@ class Limits(BaseModel):
     book_characters: int = Field(MIB, ge=1, description="The text given to Check.")
     page_items: int = Field(1_000, ge=1, description="Policies or decisions on a page.")
     concurrent_requests: int = Field(1_000, ge=1, description="Calls in progress, streams included; those beyond are refused at once.")
+    caller_requests: int = Field(500, ge=1, description="Calls in progress of one caller, where callers prove who they are.")
+    concurrent_watches: int = Field(100, ge=1, description="Watches of health, and reflections, in progress.")
+    stream_items: int = Field(1_000_000, ge=1, description="Requests in one stream; a caller with more opens another.")
+    deadline_s: float = Field(120.0, gt=0, description="How long a call other than a stream may take, from its first byte.")
+    handshake_s: float = Field(20.0, gt=0, description="How long a new connection may take until calls can be made over it.")
+    keepalive_s: float = Field(60.0, ge=1, description="How long a connection may be silent before it is asked whether it still is there.")
+    keepalive_wait_s: float = Field(20.0, ge=0.1, description="How long it may take to say so, before it is closed.")
+    connection_s: float = Field(0.0, ge=0, description="When to have a caller connect anew, which proves a certificate again; 0 for never.")
     concurrent_checks: int = Field(8, ge=1, description="Check calls in progress or waiting.")
     analysis_s: float = Field(
         10.0, ge=0, description="Processor time for the analysis of a text given to Check; what it does not reach is said."
@@ -74,6 +82,14 @@ class OverloadedError(LimitError):
     def __init__(self, limit: str, allowed: int, got: int, retry_s: float) -> None:
         super().__init__(limit, allowed, got)
         self.retry_s = retry_s
+
+
+class TimeLimitError(PolicybookError):
+    """A call took longer than any may."""
+
+    def __init__(self, allowed_s: float) -> None:
+        self.allowed_s = allowed_s
+        super().__init__(f"the call took longer than the {allowed_s:g} s that one may take")
 
 
 class StartingError(PolicybookError):

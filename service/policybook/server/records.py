@@ -20,6 +20,7 @@ from policybook.errors import FactsError, RequestError, UnknownNameError
 from policybook.model.answer import Outcome, TraceLevel
 from policybook.model.facts import Raw, Tag
 from policybook.server import convert
+from policybook.server.access.roles import Caller, Role
 from policybook.server.answers import Printer
 from policybook.server.limits import Limits
 from policybook.v1 import audit_service_pb2 as pb
@@ -55,20 +56,24 @@ class Records:
         self._limits = limits
         self._printer = printer
 
-    def get(self, desk: Desk, request: pb.GetDecisionRecordRequest) -> pb.GetDecisionRecordResponse:
+    def get(self, desk: Desk, request: pb.GetDecisionRecordRequest, caller: Caller) -> pb.GetDecisionRecordResponse:
         """Return one record."""
-        record = desk.log.reader().get(self._id(request.decision_id))
-        if record is None:
-            raise UnknownNameError("record", request.decision_id, ())
-        return pb.GetDecisionRecordResponse(decision_record=message_of(record))
+        return pb.GetDecisionRecordResponse(decision_record=message_of(self._record(desk, request.decision_id, caller)))
 
-    def list(self, desk: Desk, request: pb.ListDecisionRecordsRequest) -> pb.ListDecisionRecordsResponse:
+    def _record(self, desk: Desk, decision_id: str, caller: Caller) -> Record:
+        record = desk.log.reader().get(self._id(decision_id))
+        # Of a book that the caller may not see, not even whether there is one.
+        if record is None or not caller.may(Role.AUDIT, record.policy):
+            raise UnknownNameError("record", decision_id, ())
+        return record
+
+    def list(self, desk: Desk, request: pb.ListDecisionRecordsRequest, caller: Caller) -> pb.ListDecisionRecordsResponse:
         """Return a page of records."""
         limits = self._limits
         if request.page_size < 0:
             raise RequestError("page_size", f"a page has at least one record, not {request.page_size}")
         size = min(request.page_size or DEFAULT_PAGE, limits.page_items)
-        wanted = self._filter(request)
+        wanted = self._filter(request, caller)
         digest = hashlib.sha256(repr((wanted, request.newest_first)).encode("utf-8", "backslashreplace")).hexdigest()[:16]
         after = self._place(request.page_token, digest)
         found = desk.log.reader().find(wanted, size + 1, after, newest_first=request.newest_first)
@@ -78,7 +83,7 @@ class Records:
             token = base64.urlsafe_b64encode(json.dumps([found[-1].time, found[-1].seq, digest]).encode()).decode()
         return pb.ListDecisionRecordsResponse(decision_records=map(message_of, found), next_page_token=token)
 
-    def reevaluate(self, desk: Desk, request: pb.ReevaluateDecisionRequest) -> pb.ReevaluateDecisionResponse:
+    def reevaluate(self, desk: Desk, request: pb.ReevaluateDecisionRequest, caller: Caller) -> pb.ReevaluateDecisionResponse:
         """Decide a recorded decision again."""
         language = convert.language_of(request.language)
         level = convert.level_of(request.trace_level)
@@ -86,7 +91,7 @@ class Records:
         facts = reader.read(request.masked_facts, "masked_facts")
         if reader.faults:
             raise FactsError(Report(tuple(reader.faults.values())))
-        found = desk.reevaluate(self._id(request.decision_id), trace=level, facts=facts)
+        found = desk.reevaluate(self._record(desk, request.decision_id, caller).decision_id, trace=level, facts=facts)
         response = pb.ReevaluateDecisionResponse(
             decision_record=message_of(found.record),
             same=not found.differences,
@@ -95,7 +100,7 @@ class Records:
         response.answer.MergeFromString(self._printer.response(found.answer, language))
         return response
 
-    def status(self, desk: Desk, request: pb.GetLogStatusRequest) -> pb.GetLogStatusResponse:
+    def status(self, desk: Desk, request: pb.GetLogStatusRequest, caller: Caller) -> pb.GetLogStatusResponse:
         """Say how the log does."""
         status = desk.log.status()
         return pb.GetLogStatusResponse(
@@ -117,6 +122,7 @@ class Records:
                     skipped_count=c.skipped,
                 )
                 for c in desk.beside.counts()
+                if caller.may(Role.AUDIT, c.policy) or caller.may(Role.ADMIN, c.policy)
             ]
             if desk.beside
             else (),
@@ -127,7 +133,10 @@ class Records:
             raise RequestError("decision_id", "state the id of a decision, as its answer gave it")
         return decision_id
 
-    def _filter(self, request: pb.ListDecisionRecordsRequest) -> Filter:
+    def _filter(self, request: pb.ListDecisionRecordsRequest, caller: Caller) -> Filter:
+        books = caller.books(Role.AUDIT)
+        if request.decision and books is not None:
+            caller.need(Role.AUDIT, request.decision.partition(".")[0])
         for name in ("decision", "request_id", "caller", "policy_version", "page_token"):
             if len(getattr(request, name)) > self._limits.name_characters:
                 raise RequestError(name, f"it has more than {self._limits.name_characters} characters")
@@ -144,6 +153,7 @@ class Records:
             caller=request.caller,
             version=request.policy_version,
             purpose=_PURPOSE_WORDS[request.purpose],
+            policies=None if books is None else tuple(sorted(books)),
         )
 
     @staticmethod

@@ -11,13 +11,11 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias, TypeVar
-from urllib.parse import unquote
+from typing import Any, TypeAlias, TypeVar
 
-import grpc
 from google.protobuf.message import DecodeError, Message
 
 from policybook.analyse.findings import table_findings
@@ -31,6 +29,9 @@ from policybook.errors import BookError, EngineError, LogError, PolicybookError,
 from policybook.explain.explainer import Explainer, Question
 from policybook.model.book import Book, Decision
 from policybook.server import convert, definitions, explanations, wire
+from policybook.server.access.errors import ForbiddenError
+from policybook.server.access.gate import Gate
+from policybook.server.access.roles import Caller, Role
 from policybook.server.answers import Printer
 from policybook.server.inbox import Inbox
 from policybook.server.limits import (
@@ -42,10 +43,8 @@ from policybook.server.limits import (
     StartingError,
     TooManyItemsError,
 )
-from policybook.server.meter import Meter
 from policybook.server.records import Records
-from policybook.server.settings import CALLER_KEY
-from policybook.server.status import abortion, status_of
+from policybook.server.routes import AUDITS, DECISIONS, POLICIES, Context, Stream, Unary, refuse
 from policybook.server.together import RESPONSE, Late, Made, Parts, Together, Turns, refused
 from policybook.source import Source, Span
 from policybook.store.reload import make_edition
@@ -55,26 +54,15 @@ from policybook.v1 import policy_service_pb2 as policy_pb
 from policybook.v1 import trace_pb2 as trace_pb
 
 log = logging.getLogger("policybook.server")
-access = logging.getLogger("policybook.access")
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-Unary: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 Clock: TypeAlias = Callable[[], datetime]
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
-
-DECISIONS = "policybook.v1.DecisionService"
-POLICIES = "policybook.v1.PolicyService"
-AUDITS = "policybook.v1.AuditService"
 
 _RESULTS = wire.tag(decision_pb.BatchDecideResponse, "results")
 _RESULT = wire.tag(decision_pb.StreamDecideResponse, "result")
 
 MAX_FINDINGS = 1000
-MAX_CALLER = 200
-# At the end: no call for so long, or this long at most, before the connections are closed.
-SILENCE_S = 0.05
-MOST_SILENCE_S = 1.0
 
 
 class Services:
@@ -82,14 +70,12 @@ class Services:
 
     Args:
         now: the clock, for Check and for definitions as of today
-        caller_key: the metadata that names the caller
-        meter: what counts calls and answers; None: nothing does
+        gate: counts what callers ask beyond the first decision of a call
     """
 
-    def __init__(self, limits: Limits, now: Clock, caller_key: str = CALLER_KEY, meter: Meter | None = None) -> None:
+    def __init__(self, limits: Limits, now: Clock, gate: Gate) -> None:
         self.limits = limits
-        self.meter = meter
-        self._caller_key = caller_key
+        self._gate = gate
         self.desk: Desk | None = None
         self.stopping = False
         self._now = now
@@ -119,21 +105,21 @@ class Services:
 
     # ------------------------------------------------------------ DecisionService
 
-    async def decide(self, data: bytes, context: Context) -> bytes:
+    async def decide(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """Decide one request."""
         message = None
         try:
             desk = self._desk()
             message = self._parse(decision_pb.DecideRequest, data)
             if message.trace_level == trace_pb.TRACE_LEVEL_FULL:
-                made = await self._in_thread(self._response, desk, message, self._caller(context))
+                made = await self._in_thread(self._response, desk, message, caller)
             else:
-                made = self._response(desk, message, self._caller(context))
+                made = self._response(desk, message, caller)
             return made if isinstance(made, bytes) else await self._recorded(desk, made)
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e, message.decision if message else "")
+            return await refuse(context, e, message.decision if message else "")
 
-    async def batch_decide(self, data: bytes, context: Context) -> bytes:
+    async def batch_decide(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """Decide many requests; others get their turn in between."""
         limits = self.limits
         try:
@@ -141,7 +127,7 @@ class Services:
             message = self._parse(decision_pb.BatchDecideRequest, data, limits.batch_bytes)
             if len(message.requests) > limits.batch_items:
                 raise TooManyItemsError("requests in a batch", limits.batch_items, len(message.requests))
-            caller = self._caller(context)
+            self._gate.charge(caller, len(message.requests) - 1)
             results: list[bytes] = []
             late: list[tuple[int, Late]] = []
             size = 0
@@ -174,16 +160,15 @@ class Services:
                     raise AnswerTooLargeError("bytes of the answer to a batch", limits.answer_bytes, size)
             return b"".join(results)
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e)
+            return await refuse(context, e)
 
-    async def stream_decide(self, _requests: Any, context: Context) -> None:
+    async def stream_decide(self, _requests: Any, context: Context, caller: Caller) -> None:
         """Decide requests as they come, in order; those that have come meanwhile go together."""
         task = asyncio.current_task()
         assert task is not None
         inbox: Inbox | None = None
         try:
             desk = self._desk()
-            caller = self._caller(context)
             inbox = Inbox(context.read, self.limits.unary_bytes)
             # What was read before the end is answered.
             while not self.stopping or not inbox.is_empty:
@@ -194,6 +179,9 @@ class Services:
                     self._idle.discard(task)
                 if not came:
                     return
+                if pause_s := self._gate.charge(caller, len(came)):
+                    # Whoever asks faster than he may gets his answers at the pace that he may; what he sends meanwhile waits at his end.
+                    await asyncio.sleep(pause_s)
                 for part in self._stream_parts(came):
                     made: Sequence[Made] = [part] if isinstance(part, bytes) else await self._turn(desk, part, caller)
                     for one in made:
@@ -212,11 +200,11 @@ class Services:
             # It was `stop` that woke this stream from waiting; the status can still be sent.
             task.uncancel()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            await _refuse(context, e)
+            await refuse(context, e)
         finally:
             if inbox is not None:
                 inbox.close()
-        await _refuse(context, ShuttingDownError(self.limits.retry_s))
+        await refuse(context, ShuttingDownError(self.limits.retry_s))
 
     def _woken(self, context: Context) -> bool:
         return self.stopping and not context.cancelled()
@@ -233,23 +221,36 @@ class Services:
                 messages = []
         yield from Parts(messages, self.limits.turn_s)
 
-    async def _turn(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str) -> Sequence[Made]:
+    async def _turn(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: Caller) -> Sequence[Made]:
         """Answer messages of a stream, together with those that others sent meanwhile."""
-        if messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL:
+        if messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL or caller.books(Role.DECIDE) is not None:
             return await self._results(desk, messages, caller, _RESULT)
-        return await self._turns.results(desk, messages, caller)
+        return await self._turns.results(desk, messages, self._name(caller))
 
-    async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str, before: bytes) -> list[Made]:
+    async def _results(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: Caller, before: bytes) -> list[Made]:
         """Answer requests that came together, as DecideResults whose tag is `before`."""
+        barred: dict[int, Made] = {}
+        if caller.books(Role.DECIDE) is not None:
+            for place, message in enumerate(messages):
+                try:
+                    _may_decide(caller, message.decision)
+                except ForbiddenError as e:
+                    barred[place] = refused(before, e, message.decision)
+            messages = [m for place, m in enumerate(messages) if place not in barred]
         if len(messages) == 1 and messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL:
-            return await self._in_thread(self._many, desk, messages, caller, before)
-        return self._many(desk, messages, caller, before)
+            made = await self._in_thread(self._many, desk, messages, self._name(caller), before)
+        else:
+            made = self._many(desk, messages, self._name(caller), before) if messages else []
+        if not barred:
+            return made
+        others = iter(made)
+        return [barred[place] if place in barred else next(others) for place in range(len(barred) + len(made))]
 
     def _many(self, desk: Desk, messages: Sequence[decision_pb.DecideRequest], caller: str, before: bytes) -> list[Made]:
         if len(messages) > 1:
             return Together(desk, self._printer, self.limits, caller, before).results(messages)
         try:
-            made = self._response(desk, messages[0], caller)
+            made = self._made(desk, messages[0], caller)
             return [wire.part(before, wire.part(RESPONSE, made)) if isinstance(made, bytes) else made]
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
             return [refused(before, e, messages[0].decision)]
@@ -260,7 +261,11 @@ class Services:
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
             return refused(before, e, late.taken.request.decision)
 
-    def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | Late:
+    def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: Caller) -> bytes | Late:
+        _may_decide(caller, request.decision)
+        return self._made(desk, request, self._name(caller))
+
+    def _made(self, desk: Desk, request: decision_pb.DecideRequest, caller: str) -> bytes | Late:
         language = convert.language_of(request.language)
         taken = convert.take(desk, request, self.limits, caller)
         return self._printer.response(taken.answer, language) if taken.kept is None else Late(taken, taken.kept, language)
@@ -284,16 +289,11 @@ class Services:
         """Work beside the loop: a full trace of ten thousand rows takes a quarter of a second."""
         return await asyncio.get_running_loop().run_in_executor(self._tracers, work, *arguments)
 
-    def _caller(self, context: Context) -> str:
-        """Say who asks: the name in the metadata, put there by the caller or by the proxy that knows him, else the address."""
-        if self.desk is None or not self.desk.log.is_on:
-            return ""
-        for key, value in context.invocation_metadata() or ():
-            if key == self._caller_key:
-                return value.decode("utf-8", "replace")[:MAX_CALLER] if isinstance(value, bytes) else value[:MAX_CALLER]
-        return host_of(context.peer())
+    def _name(self, caller: Caller) -> str:
+        """Return the caller as the log is to record it; where there is none all callers are alike, and what they ask can go together."""
+        return caller.name if self.desk is not None and self.desk.log.is_on else ""
 
-    async def explain(self, data: bytes, context: Context) -> bytes:
+    async def explain(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """Explain a decision, in a thread: it may take seconds."""
         limits = self.limits
         message = None
@@ -301,7 +301,8 @@ class Services:
             desk = self._desk()
             message = self._parse(decision_pb.ExplainRequest, data)
             language = convert.language_of(message.language)
-            asked = convert.question(message, limits, self._caller(context))
+            _may_decide(caller, message.decision)
+            asked = convert.question(message, limits, self._name(caller))
             if self._explaining >= limits.concurrent_explanations:
                 raise OverloadedError("explanations in progress", limits.concurrent_explanations, self._explaining + 1, limits.retry_s)
             self._explaining += 1
@@ -312,7 +313,7 @@ class Services:
             finally:
                 self._explaining -= 1
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e, message.decision if message else "")
+            return await refuse(context, e, message.decision if message else "")
 
     def _clock_until_the_end(self) -> float:
         """Read a clock by which all time is used up once the server goes down: a search then ends with what it has."""
@@ -328,33 +329,37 @@ class Services:
 
     # ------------------------------------------------------------ PolicyService
 
-    async def list_policies(self, data: bytes, context: Context) -> bytes:
+    async def list_policies(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """List the policies in service."""
         try:
             store = self._desk().store
             message = self._parse(policy_pb.ListPoliciesRequest, data)
             language = convert.language_of(message.language)
-            names, token = definitions.page(store.policies(), str, message.page_size, message.page_token, self.limits.page_items)
+            mine = [name for name in store.policies() if caller.may(Role.READ, name)]
+            names, token = definitions.page(mine, str, message.page_size, message.page_token, self.limits.page_items)
             policies = [definitions.policy(store.edition(n), store.previous(n), language) for n in names]
             return policy_pb.ListPoliciesResponse(policies=policies, next_page_token=token).SerializeToString()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e)
+            return await refuse(context, e)
 
-    async def list_decision_definitions(self, data: bytes, context: Context) -> bytes:
+    async def list_decision_definitions(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """List decisions, without their rows."""
         try:
             store = self._desk().store
             message = self._parse(policy_pb.ListDecisionDefinitionsRequest, data)
             language = convert.language_of(message.language)
-            books = [store.edition(name).book for name in ([message.policy] if message.policy else store.policies())]
+            if message.policy:
+                caller.need(Role.READ, message.policy)
+            mine = [name for name in store.policies() if caller.may(Role.READ, name)]
+            books = [store.edition(name).book for name in ([message.policy] if message.policy else mine)]
             all_decisions = sorted(((b, d) for b in books for d in b.decisions), key=_full_name)
             shown, token = definitions.page(all_decisions, _full_name, message.page_size, message.page_token, self.limits.page_items)
             listed = [definitions.definition(b, d, self._today(b), language, with_rows=False) for b, d in shown]
             return policy_pb.ListDecisionDefinitionsResponse(decision_definitions=listed, next_page_token=token).SerializeToString()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e)
+            return await refuse(context, e)
 
-    async def get_decision_definition(self, data: bytes, context: Context) -> bytes:
+    async def get_decision_definition(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """Describe one decision with its table."""
         message = None
         try:
@@ -364,6 +369,7 @@ class Services:
             policy, dot, name = message.name.partition(".")
             if not (dot and policy and name) or len(message.name) > self.limits.name_characters:
                 raise RequestError("name", f"`{message.name[:100]}` is not the name of a decision; a name is `policy.decision`")
+            caller.need(Role.READ, policy)
             book = store.edition(policy, message.policy_version).book
             decision = book.decision_by_name.get(name)
             if decision is None:
@@ -372,9 +378,9 @@ class Services:
             found = definitions.definition(book, decision, day, language, with_rows=True)
             return policy_pb.GetDecisionDefinitionResponse(decision_definition=found).SerializeToString()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e, message.name if message else "")
+            return await refuse(context, e, message.name if message else "")
 
-    async def check(self, data: bytes, context: Context) -> bytes:
+    async def check(self, data: bytes, context: Context, caller: Caller) -> bytes:
         """Check the text of a policy, in a thread: it may take seconds."""
         limits = self.limits
         try:
@@ -396,7 +402,7 @@ class Services:
             found = definitions.findings(report, MAX_FINDINGS)
             return policy_pb.CheckResponse(ok=report.ok, findings=found, version=version).SerializeToString()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-            return await _refuse(context, e)
+            return await refuse(context, e)
 
     def _check(self, source: Source, notes: bool) -> tuple[Book | None, Report]:
         book, report = check_source(source, self._desk().store.beside)
@@ -417,20 +423,20 @@ class Services:
 
     # ------------------------------------------------------------ AuditService
 
-    def _audit(self, kind: type[M], work: Callable[[Desk, M], Message]) -> Unary:
+    def _audit(self, kind: type[M], work: Callable[[Desk, M, Caller], Message]) -> Unary:
         """Make a call that reads the log, in a thread, and sees what was answered before."""
 
-        async def call(data: bytes, context: Context) -> bytes:
+        async def call(data: bytes, context: Context, caller: Caller) -> bytes:
             try:
                 desk = self._desk()
                 message = self._parse(kind, data)
                 # What cannot be written can still be missing; what is there can be read.
                 with contextlib.suppress(LogError, TimeoutError):
                     await asyncio.wait_for(asyncio.wrap_future(desk.log.flush()), self.limits.log_wait_s)
-                made = await asyncio.get_running_loop().run_in_executor(self._auditors, work, desk, message)
+                made = await asyncio.get_running_loop().run_in_executor(self._auditors, work, desk, message, caller)
                 return made.SerializeToString()
             except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-                return await _refuse(context, e)
+                return await refuse(context, e)
 
         return call
 
@@ -455,9 +461,9 @@ class Services:
     def _today(self, book: Book) -> Any:
         return self._now().astimezone(book.zone).date()
 
-    def routes(self) -> Routes:
-        """Return what the server asks for the handler of a call."""
-        unary: dict[str, Unary] = {
+    def unary(self) -> dict[str, Unary]:
+        """Return the methods of one request and one answer, by their full names."""
+        return {
             f"/{DECISIONS}/Decide": self.decide,
             f"/{DECISIONS}/BatchDecide": self.batch_decide,
             f"/{DECISIONS}/Explain": self.explain,
@@ -470,7 +476,10 @@ class Services:
             f"/{AUDITS}/ReevaluateDecision": self._audit(audit_pb.ReevaluateDecisionRequest, self._records.reevaluate),
             f"/{AUDITS}/GetLogStatus": self._audit(audit_pb.GetLogStatusRequest, self._records.status),
         }
-        return Routes(unary, {f"/{DECISIONS}/StreamDecide": self.stream_decide}, self.limits, self.meter)
+
+    def streams(self) -> dict[str, Stream]:
+        """Return the methods of many requests and many answers, by their full names."""
+        return {f"/{DECISIONS}/StreamDecide": self.stream_decide}
 
 
 async def _come_to_rest(kept: Future[Record | None], most_s: float) -> None:
@@ -483,134 +492,10 @@ async def _come_to_rest(kept: Future[Record | None], most_s: float) -> None:
             waited.exception()
 
 
-def host_of(peer: str) -> str:
-    """Return the address of a peer without its port, which is another for each connection: `127.0.0.1`, `::1`, `unix`."""
-    kind, _, rest = peer.partition(":")
-    return unquote(rest.rpartition(":")[0]).strip("[]") if kind in ("ipv4", "ipv6") else kind
+def _may_decide(caller: Caller, decision: str) -> None:
+    if caller.books(Role.DECIDE) is not None:
+        caller.need(Role.DECIDE, decision.partition(".")[0])
 
 
 def _full_name(pair: tuple[Book, Decision]) -> str:
     return f"{pair[0].name}.{pair[1].name}"
-
-
-async def _refuse(context: Context, error: Exception, decision: str = "") -> NoReturn:
-    await context.abort(*abortion(status_of(error, decision)))
-
-
-class Routes(grpc.GenericRpcHandler):
-    """Finds the handler of a call, and counts the calls in progress.
-
-    The count is kept here, where a call first meets our code: by the time that a handler runs, the calls that wait for their
-    turn on the loop would be invisible. grpcio's own limit would refuse without details.
-    """
-
-    def __init__(self, unary: dict[str, Unary], streams: dict[str, Any], limits: Limits, meter: Meter | None = None) -> None:
-        self._limits = limits
-        if meter is not None:
-            unary = {name: _measured(name, method, meter) for name, method in unary.items()}
-            streams = {name: _measured(name, method, meter) for name, method in streams.items()}
-        self.active = 0
-        self._quiet = asyncio.Event()
-        if access.isEnabledFor(logging.DEBUG):
-            unary = {name: _logged(name, method) for name, method in unary.items()}
-            streams = {name: _logged(name, method) for name, method in streams.items()}
-        make_unary, make_stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
-        self._routes: dict[str, tuple[Any, Any, Any]] = {
-            **{n: (make_unary(method), make_unary(self._overloaded), make_unary(self._ending)) for n, method in unary.items()},
-            **{n: (make_stream(method), make_stream(self._overloaded), make_stream(self._ending)) for n, method in streams.items()},
-        }
-        self._is_ending = False
-        self._came_at = 0.0
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Return the full names of the methods."""
-        return tuple(self._routes)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return the handler of a call; None leaves it to other services."""
-        found = self._routes.get(handler_call_details.method)
-        if found is None:
-            return None
-        if self._is_ending:
-            self._came_at = time.monotonic()
-            return found[2]
-        if self.active >= self._limits.concurrent_requests:
-            return found[1]
-        task = asyncio.current_task()
-        assert task is not None
-        self.active += 1
-        # The task ends in every case: answered, refused, cancelled before its handler ran.
-        task.add_done_callback(self._ended)
-        return found[0]
-
-    async def end(self, most_s: float) -> None:
-        """Refuse calls from now on, and wait until none is in progress, and none has come for a moment.
-
-        A call that comes when grpcio has begun to close is cancelled by it, which no caller takes for a reason to ask again. So callers
-        are first told to go elsewhere.
-
-        Args:
-            most_s: how long calls in progress may take
-        """
-        self._is_ending = True
-        self._quiet.clear()
-        if self.active:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._quiet.wait(), most_s)
-        self._came_at = max(self._came_at, time.monotonic())
-        end = self._came_at + MOST_SILENCE_S
-        while (now := time.monotonic()) < min(end, self._came_at + SILENCE_S):  # noqa: ASYNC110 - what is waited for is that nothing happens
-            await asyncio.sleep(min(end, self._came_at + SILENCE_S) - now)
-
-    def _ended(self, _task: asyncio.Task[Any]) -> None:
-        self.active -= 1
-        if not self.active:
-            self._quiet.set()
-
-    async def _ending(self, _request: Any, context: Context) -> NoReturn:
-        await _refuse(context, ShuttingDownError(self._limits.retry_s))
-
-    async def _overloaded(self, _request: Any, context: Context) -> NoReturn:
-        limits = self._limits
-        await _refuse(context, OverloadedError("requests in progress", limits.concurrent_requests, self.active + 1, limits.retry_s))
-
-
-def _measured(name: str, method: Any, meter: Meter) -> Any:
-    short = name.rpartition(".")[2]
-
-    async def call(request: Any, context: Context) -> Any:
-        started = time.perf_counter()
-        cancelled = True
-        try:
-            made = await method(request, context)
-            cancelled = False
-            return made
-        except grpc.aio.AbortError:
-            cancelled = False
-            raise
-        finally:
-            # Of a call that is answered grpcio says nothing.
-            code: Any = context.code()
-            meter.called(short, "CANCELLED" if cancelled else _CODES.get(code, "OK"), time.perf_counter() - started)
-
-    return call
-
-
-_CODES: dict[Any, str] = {code.value[0]: code.name for code in grpc.StatusCode} | {code: code.name for code in grpc.StatusCode}
-
-
-def _logged(name: str, method: Any) -> Any:
-    async def call(request: Any, context: Context) -> Any:
-        started = time.perf_counter()
-        try:
-            return await method(request, context)
-        finally:
-            spent = (time.perf_counter() - started) * 1e6
-            access.debug("method=%s code=%s peer=%s bytes=%s us=%.0f", name, context.code(), context.peer(), _size(request), spent)
-
-    return call
-
-
-def _size(request: Any) -> int | str:
-    return len(request) if isinstance(request, bytes) else "-"

@@ -31,12 +31,14 @@ from policybook.errors import (
     UnknownNameError,
     VersionMismatchError,
 )
+from policybook.server.access.errors import ForbiddenError, KeysError, RateError, UnauthenticatedError
 from policybook.server.limits import (
     AnswerTooLargeError,
     OverloadedError,
     RequestTooLargeError,
     ShuttingDownError,
     StartingError,
+    TimeLimitError,
     TooManyItemsError,
 )
 
@@ -138,7 +140,7 @@ def _book(error: BookError) -> Details:
 def _limit(error: LimitError) -> Details:
     entry = details_pb.QuotaFailure.Violation(subject=error.limit, description=clip(str(error), MAX_ENTRY_BYTES))
     metadata = {"limit": str(error.allowed), "got": str(error.got)}
-    return Details(metadata, details_pb.QuotaFailure(), [entry], error.retry_s if isinstance(error, OverloadedError) else 0.0)
+    return Details(metadata, details_pb.QuotaFailure(), [entry], error.retry_s if isinstance(error, OverloadedError | RateError) else 0.0)
 
 
 def _masked(error: MaskedError) -> Details:
@@ -157,7 +159,20 @@ def _taken(error: RequestIdTakenError) -> Details:
     return Details({"decision_id": error.decision_id, "decide_time": error.decided_at}, holder)
 
 
-def _later(error: StartingError | ShuttingDownError | LogError) -> Details:
+def _unauthenticated(_error: UnauthenticatedError) -> Details:
+    return Details()
+
+
+def _forbidden(error: ForbiddenError) -> Details:
+    metadata = {"roles": ",".join(error.roles)}
+    return Details(metadata | ({"policy": error.policy} if error.policy else {}))
+
+
+def _too_long(error: TimeLimitError) -> Details:
+    return Details({"limit": f"{error.allowed_s:g}s"})
+
+
+def _later(error: StartingError | ShuttingDownError | LogError | KeysError) -> Details:
     return Details(retry_s=error.retry_s)
 
 
@@ -183,6 +198,13 @@ TABLE: dict[type[PolicybookError], Line] = {
     RequestTooLargeError: Line(StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", _limit),
     AnswerTooLargeError: Line(StatusCode.RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE", _limit),
     OverloadedError: Line(StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", _limit),
+    RateError: Line(StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", _limit),
+    TimeLimitError: Line(StatusCode.DEADLINE_EXCEEDED, "TIME_LIMIT", _too_long),
+    UnauthenticatedError: Line(
+        StatusCode.UNAUTHENTICATED, lambda e: "CREDENTIALS_REFUSED" if e.presented else "CREDENTIALS_MISSING", _unauthenticated
+    ),
+    ForbiddenError: Line(StatusCode.PERMISSION_DENIED, "ROLE_REQUIRED", _forbidden),
+    KeysError: Line(StatusCode.UNAVAILABLE, "KEYS_UNAVAILABLE", _later),
     LogError: Line(StatusCode.UNAVAILABLE, "LOG_UNAVAILABLE", _later),
     NoLogError: Line(StatusCode.FAILED_PRECONDITION, "NO_LOG", _no_log),
     MaskedError: Line(StatusCode.FAILED_PRECONDITION, "MASKED_FACTS", _masked),
