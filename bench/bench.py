@@ -3,6 +3,7 @@
     make bench                      everything
     make bench ARGS='--quick'       a tenth of the time, for a look
     make bench ARGS='--json out'    the figures as JSON besides
+    make bench ARGS='--cerbos PATH' with a binary of Cerbos that is here already
 
 Absolute figures are this machine's; the ratios are what to compare. On two cores the callers have one and the server has one.
 """
@@ -14,24 +15,22 @@ import asyncio
 import gc
 import itertools
 import json
-import os
 import random
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 import headroom
+from cerbos import measure_cerbos
+from loads import BATCH, SERVICE, Caller, Load, Server, batch, load, server, stream, unary
 from peers import measure_peers
 from rich.box import SIMPLE
 from rich.console import Console
@@ -52,10 +51,7 @@ from policybook.v1 import trace_pb2, values_pb2
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (10, 100, 1_000, 10_000)
 CALLERS = (1, 8, 64)
-BATCH = 100
 ROUNDS = 3
-TICKS = os.sysconf("SC_CLK_TCK")
-SERVICE = "/policybook.v1.DecisionService"
 
 console = Console(highlight=False, width=max(120, Console().width))
 
@@ -179,51 +175,6 @@ def measure_books(seconds: float, figures: Figures) -> None:
     console.print()
 
 
-# ---------------------------------------------------------------- servers
-
-
-@dataclass
-class Server:
-    """A server in a process of its own."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    address: str
-    start_s: float
-
-    def cpu_s(self) -> float:
-        """CPU time of the process so far, user and system, all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def resident_mb(self) -> float:
-        """Memory that the process has in RAM."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-        return 0.0
-
-
-@contextmanager
-def server(name: str, command: list[str]) -> Iterator[Server]:
-    """Start a server on a free port, wait until it says that it takes calls, end it at the end."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        line = process.stdout.readline().decode() if process.stdout else ""
-        found = re.search(r"listening on [^ ]+:(\d+)", line)
-        if not found:
-            raise SystemExit(f"{name} did not start: {' '.join(command)}")
-        yield Server(name, process, f"127.0.0.1:{found.group(1)}", time.perf_counter() - began)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 # ---------------------------------------------------------------- requests
 
 
@@ -273,78 +224,7 @@ def shipment_request(level: trace_pb2.TraceLevel) -> bytes:
     return pb.DecideRequest(decision="credit.shipment", facts=facts, as_of_date="2026-03-31", trace_level=level).SerializeToString()
 
 
-# ---------------------------------------------------------------- load
-
-Caller = Callable[[grpc.aio.Channel, float], Awaitable[int]]
-
-
-def unary(method: str, requests: list[bytes]) -> Caller:
-    """Return a caller that asks again as soon as it has its answer."""
-
-    async def call(channel: grpc.aio.Channel, end: float) -> int:
-        stub = channel.unary_unary(method)
-        done = 0
-        while time.perf_counter() < end:
-            await stub(requests[done % len(requests)])
-            done += 1
-        return done
-
-    return call
-
-
-def batch(requests: list[bytes]) -> Caller:
-    """Return a caller of BatchDecide with BATCH requests a call; counts decisions."""
-    items = [pb.DecideRequest.FromString(requests[i % len(requests)]) for i in range(BATCH)]
-    body = pb.BatchDecideRequest(requests=items).SerializeToString()
-    one = unary(f"{SERVICE}/BatchDecide", [body])
-
-    async def call(channel: grpc.aio.Channel, end: float) -> int:
-        return BATCH * await one(channel, end)
-
-    return call
-
-
-def stream(method: str, requests: list[bytes], window: int = 16) -> Caller:
-    """Return a caller that keeps `window` requests of one stream under way."""
-
-    async def call(channel: grpc.aio.Channel, end: float) -> int:
-        free = asyncio.Semaphore(window)
-
-        async def outgoing() -> AsyncIterator[bytes]:
-            sent = 0
-            while time.perf_counter() < end:
-                await free.acquire()
-                yield requests[sent % len(requests)]
-                sent += 1
-
-        done = 0
-        async for _ in channel.stream_stream(method)(outgoing()):
-            free.release()
-            done += 1
-        return done
-
-    return call
-
-
-@dataclass
-class Load:
-    """What one kind of call cost so far."""
-
-    answers: int = 0
-    seconds: float = 0.0
-    cpu_s: float = 0.0
-
-
-async def load(target: Server, caller: Caller, callers: int, seconds: float, total: Load) -> None:
-    """Ask for a while and add what it cost to `total`."""
-    async with grpc.aio.insecure_channel(target.address, options=[("grpc.max_receive_message_length", 64 << 20)]) as channel:
-        await channel.channel_ready()
-        await caller(channel, time.perf_counter() + seconds / 10)
-        cpu, began = target.cpu_s(), time.perf_counter()
-        counts = await asyncio.gather(*(caller(channel, began + seconds) for _ in range(callers)))
-        total.seconds += time.perf_counter() - began
-        total.cpu_s += target.cpu_s() - cpu
-        total.answers += sum(counts)
+# ---------------------------------------------------------------- through gRPC
 
 
 def measure_server(seconds: float, figures: Figures) -> None:
@@ -421,6 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure policybook beside a bare echo server.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the time a figure")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--cerbos", type=Path, help="the binary of Cerbos to measure beside; else it is fetched by npm for the while")
     options = parser.parse_args()
     scale = 0.1 if options.quick else 1.0
     figures = Figures()
@@ -430,6 +311,7 @@ def main() -> None:
     measure_books(20.0 * scale, figures)
     headroom.measure(console, figures.note)
     measure_server(2.0 * scale, figures)
+    measure_cerbos(console, 4.0 * scale, figures.note, options.cerbos)
     console.print(f"\nmeasured in {time.perf_counter() - began:.0f} s")
     if options.json:
         options.json.write_text(json.dumps(figures.values, indent=2, sort_keys=True) + "\n")

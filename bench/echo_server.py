@@ -1,8 +1,8 @@
 """A bare grpc.aio server to measure beside: it answers every request with one and the same message.
 
-    python bench/echo_server.py ANSWER_FILE
+    python bench/echo_server.py ANSWER_FILE [BATCH_ANSWER_FILE]
 
-`/bench.Echo/Bytes` and `/bench.Echo/Stream` touch no message at all: what they cost is grpcio. `/bench.Echo/Messages` parses a
+`/bench.Echo/Bytes`, `/bench.Echo/Batch` and `/bench.Echo/Stream` touch no message at all: what they cost is grpcio. `/bench.Echo/Messages` parses a
 DecideRequest and serializes a DecideResponse: what a server costs that decides nothing.
 """
 
@@ -19,12 +19,15 @@ import grpc
 from policybook.v1 import decision_service_pb2 as pb
 
 
-async def serve(answer: bytes) -> None:
+async def serve(answer: bytes, batch_answer: bytes) -> None:
     """Serve until the process is ended."""
     message = pb.DecideResponse.FromString(answer)
 
     async def echo_bytes(_request: bytes, _context: Any) -> bytes:
         return answer
+
+    async def echo_batch(_request: bytes, _context: Any) -> bytes:
+        return batch_answer
 
     async def echo_messages(_request: pb.DecideRequest, _context: Any) -> pb.DecideResponse:
         return message
@@ -35,12 +38,13 @@ async def serve(answer: bytes) -> None:
 
     handlers = {
         "Bytes": grpc.unary_unary_rpc_method_handler(echo_bytes),
+        "Batch": grpc.unary_unary_rpc_method_handler(echo_batch),
         "Messages": grpc.unary_unary_rpc_method_handler(
             echo_messages, request_deserializer=pb.DecideRequest.FromString, response_serializer=pb.DecideResponse.SerializeToString
         ),
         "Stream": grpc.stream_stream_rpc_method_handler(echo_stream),
     }
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20)])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -49,4 +53,4 @@ async def serve(answer: bytes) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]).read_bytes()))
+    asyncio.run(serve(*[Path(name).read_bytes() for name in (sys.argv[1], sys.argv[-1])]))

@@ -17,7 +17,7 @@ from books_in_text import NOON, book_of, desk_of, raw
 from decide.test_columns import BOOK, requests_of
 from policybook import Desk, Request, TraceLevel
 from policybook.cells.stated import Column, Dictionary, Scaled, raw_of
-from policybook.cells.texts import decimals_of
+from policybook.cells.texts import FEW, decimals_of
 from policybook.desk import MAX_REQUEST_ID
 from policybook.errors import FactsError, NotInForceError, PolicybookError, RequestError, UnknownNameError
 from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
@@ -145,20 +145,34 @@ def test_decimal_texts(odd: float) -> None:
     "texts", [["1", "2.50", "-3", "+4.125"], ["", "1"], ["1\n2", "3"], ["1", "٣"], ["1" * 30], ["12345678901234567", "0.5"], []]
 )
 def test_texts_are_read_exactly(texts: list[str]) -> None:
-    found = decimals_of(texts)
-    if found is None:
-        return
-    n, scale, strange = found
-    for text, whole, odd in zip(texts, n.tolist(), strange.tolist(), strict=True):
-        assert odd or Fraction(whole, scale) == parse_ratio(text)
+    for times in (1, FEW + 1):
+        found = decimals_of(texts * times)
+        if found is None:
+            continue
+        n, scale, strange = found
+        for text, whole, odd in zip(texts * times, n.tolist(), strange.tolist(), strict=True):
+            assert odd or Fraction(whole, scale) == parse_ratio(text)
+
+
+def test_few_texts_are_read_as_many_are() -> None:
+    random = Random(7)  # noqa: S311 - texts to compare, not secrets
+    for _ in range(300):
+        letters = random.choice(["0123456789.", "0123456789.+-e/ x"])
+        texts = ["".join(random.choices(letters, k=random.randrange(random.choice([4, 8, 18])))) for _ in range(random.randrange(1, 5))]
+        few, many = decimals_of(texts), decimals_of(texts * (FEW + 1))
+        assert (few is None) == (many is None), texts
+        if few is not None and many is not None:
+            assert few[0].tolist() == many[0].tolist()[: len(texts)]
+            assert (few[1], few[2].tolist()) == (many[1], many[2].tolist()[: len(texts)])
 
 
 def test_every_plain_number_is_read_without_a_second_look() -> None:
-    found = decimals_of(["0", "1.5", "-2", "+3.25", "0000.1"])
-    assert found is not None
-    assert found[0].tolist() == [0, 150, -200, 325, 10]
-    assert found[1] == 100
-    assert not found[2].any()
+    for times in (1, FEW + 1):
+        found = decimals_of(["0", "1.5", "-2", "+3.25", "0000.1"] * times)
+        assert found is not None
+        assert found[0].tolist() == [0, 150, -200, 325, 10] * times
+        assert found[1] == 100
+        assert not found[2].any()
 
 
 KINDS = book_of("""
