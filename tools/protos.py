@@ -41,6 +41,7 @@ def main() -> None:
     generate(target)
     print(f"service/policybook/v1: {len(files())} files")
     subprocess.run([sys.executable, ROOT / "clients" / "python" / "build_wire.py"], check=True)
+    subprocess.run([sys.executable, ROOT / "tools" / "openapi.py"], check=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,31 @@ def address_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def listening(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Return a bound socket to listen on.
+
+    Args:
+        shared: others of our own processes listen there too
+    Raises:
+        PortInUseError: it cannot be had
+    """
+    taken: socket.socket | None = None
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, protocol)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(place)
+        taken.listen(1_024)
+        taken.setblocking(False)
+    except OSError as e:
+        if taken is not None:
+            taken.close()
+        raise PortInUseError(f"cannot listen on {address_of(host, port)}: {(e.strerror or str(e)).lower()}") from None
+    return taken
+
+
 class Reserved:
     """An address that is taken; nobody but our own workers can listen there until it is closed.
 

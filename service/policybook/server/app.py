@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -24,7 +24,7 @@ from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
 from policybook.server.access.gate import Gate
-from policybook.server.address import PortInUseError, address_of, reserve
+from policybook.server.address import PortInUseError, address_of, listening, reserve
 from policybook.server.beside import Careful
 from policybook.server.meter import Meter, Sample
 from policybook.server.metrics import MetricsServer, build_sample
@@ -39,6 +39,9 @@ log = logging.getLogger("policybook.server")
 T = TypeVar("T")
 METRICS_S = 5.0
 STALE_LOOK_S = 0.5
+if TYPE_CHECKING:
+    from policybook.server.http import HttpServer
+
 Clock: TypeAlias = Callable[[], datetime]
 
 
@@ -83,6 +86,8 @@ class Server:
     ) -> None:
         self.settings = settings
         self.port = 0
+        self.http_port = 0
+        self._http: HttpServer | None = None
         self.meter = Meter(settings.near_percent) if settings.metrics_port is not None else None
         self.gate = Gate(is_open=True, caller_key=settings.caller_key, retry_s=settings.limits.retry_s)
         self.services = Services(settings.limits, now, self.gate)
@@ -139,6 +144,25 @@ class Server:
             raise PortInUseError(f"cannot listen on {address}") from None
         await server.start()
         self._server = server
+        if settings.http_port is not None:
+            await self._start_http(settings.host, settings.http_port)
+
+    async def _start_http(self, host: str, port: int) -> None:
+        try:
+            from policybook.server.http import Door, HttpServer  # noqa: PLC0415 - for those who ask for it; an extra
+        except ImportError as e:
+            raise PortInUseError(f"JSON over HTTP needs `{e.name}`, which is not installed: `pip install 'policybook[http]'`") from None
+        taken = listening(host, port, shared=self._shares_port)
+        self.http_port = taken.getsockname()[1]
+        self._http = HttpServer(
+            Door(
+                self.services.unary(), self._routes, self.gate, self.settings.limits, origins=self.settings.http_origins, meter=self.meter
+            ),
+            taken,
+        )
+        await self._http.start()
+        if not self._shares_port:
+            say_http(host, self.http_port)
 
     async def load(self) -> tuple[str, ...]:
         """Load the books, then take calls and look for edited books; return the names of the policies.
@@ -244,6 +268,8 @@ class Server:
         for reloader in self._reloaders:
             await asyncio.to_thread(reloader.stop)
         await self._routes.end(self.settings.limits.drain_s)
+        if self._http is not None:
+            await self._http.stop()
         # Watches of health and reflection have no end of their own.
         await server.stop(0.1)
         self.services.close()
@@ -268,6 +294,11 @@ def reload_samples(reloaders: Sequence[Reloader]) -> list[Sample]:
     counts = {result: sum(r.counts[result] for r in reloaders) for result in ("published", "refused", "withdrawn")}
     found = [Sample("policybook_reloads_total", (result,), count) for result, count in counts.items()]
     return [*found, Sample("policybook_books_stale_seconds", (), stale_s(reloaders))]
+
+
+def say_http(host: str, port: int) -> None:
+    """Say where JSON over HTTP is answered."""
+    log.info("JSON over HTTP on http://%s", address_of(host, port))
 
 
 def say_metrics(settings: Settings, metrics: MetricsServer) -> None:

@@ -21,10 +21,11 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To a new worker: how to serve, and the port that all share."""
+    """To a new worker: how to serve, and the ports that all share."""
 
     settings: Settings
     port: int
+    http_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import unquote
 
@@ -104,7 +104,30 @@ class Routes(grpc.GenericRpcHandler):
         while (now := time.monotonic()) < min(end, self._came_at + SILENCE_S):  # noqa: ASYNC110 - what is waited for is that nothing happens
             await asyncio.sleep(min(end, self._came_at + SILENCE_S) - now)
 
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a call that came by another door.
+
+        Raises:
+            ShuttingDownError: the end has come
+            OverloadedError: too many are in progress
+        """
+        limits = self._limits
+        if self._is_ending:
+            self._came_at = time.monotonic()
+            raise ShuttingDownError(limits.retry_s)
+        if self.active >= limits.concurrent_requests:
+            raise OverloadedError("requests in progress", limits.concurrent_requests, self.active + 1, limits.retry_s)
+        self.active += 1
+        try:
+            yield
+        finally:
+            self._left()
+
     def _ended(self, _task: asyncio.Task[Any]) -> None:
+        self._left()
+
+    def _left(self) -> None:
         self.active -= 1
         if not self.active:
             self._quiet.set()

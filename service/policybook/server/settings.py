@@ -48,6 +48,8 @@ class Settings(BaseModel):
     challengers: Paths = Field((), description="Books, or folders of books, that decide beside those of their names; never answered.")
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
     port: int = Field(50_151, ge=0, le=65_535, description="Port to listen on; 0 takes any free one.")
+    http_port: int | None = Field(None, ge=0, le=65_535, description="Port for JSON over HTTP; none unless it is set, 0 takes any.")
+    http_origins: Words = Field((), description="Web pages that browsers may let call over HTTP: `https://erp.example`, or `*`.")
     workers: int = Field(0, ge=0, le=256, description="Processes that share the port; 0: one for each core.")
     reload_s: float = Field(1.0, ge=0, description="How often to look for edited books; 0 for never.")
     log: str = Field("", description="Record every decision in this file, or in a PostgreSQL database: postgresql://user@host/name.")

@@ -20,7 +20,7 @@ from typing import Any
 
 from policybook.errors import BookError, EngineError, LogError
 from policybook.server.address import PortInUseError, Reserved, reserve
-from policybook.server.app import METRICS_S, STALE_LOOK_S, Clock, from_loop, reload_samples, say_metrics, stale_s, utc_now, watch
+from policybook.server.app import METRICS_S, STALE_LOOK_S, Clock, from_loop, reload_samples, say_http, say_metrics, stale_s, utc_now, watch
 from policybook.server.line import Abort, Checked, Commit, Count, Counted, Done, Fresh, Line, Message, Prepare, Start, Stop
 from policybook.server.meter import Sample
 from policybook.server.metrics import MetricsServer, build_sample
@@ -173,6 +173,7 @@ class Supervisor:
         self._is_serving = False
         self._is_fresh = True
         self._restarts = 0
+        self._http: Reserved | None = None
         self._metrics: MetricsServer | None = None
         self._staleness: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
@@ -182,13 +183,12 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT; return the exit code, as `serve` does."""
         self._loop = asyncio.get_running_loop()
         settings = self.settings
-        try:
-            reserved = reserve(settings.host, settings.port)
-        except PortInUseError as e:
-            return say_why(e)
         keepers: list[asyncio.Task[None]] = []
-        with contextlib.closing(reserved), told_to_end() as ended:
+        with contextlib.ExitStack() as held, told_to_end() as ended:
             try:
+                reserved = held.enter_context(contextlib.closing(reserve(settings.host, settings.port)))
+                if settings.http_port is not None:
+                    self._http = held.enter_context(contextlib.closing(reserve(settings.host, settings.http_port)))
                 keepers = [asyncio.create_task(self._keep(number, reserved)) for number in range(settings.processes)]
                 await self._until(ended, self._begin(reserved), keepers)
                 if not ended.is_set():
@@ -231,6 +231,8 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._samples()))
             say_metrics(settings, self._metrics)
+        if self._http is not None:
+            say_http(settings.host, self._http.port)
         say_listening(settings, reserved.port, store.policies())
         for own, paths in ((store, settings.books), (self._challengers, settings.challengers)):
             own.supervisor = self
@@ -299,7 +301,7 @@ class Supervisor:
                 command = (sys.executable, "-P", "-m", "policybook.server.worker", str(theirs.fileno()))
                 process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL)
             worker = self._workers[number] = _Worker(process, await Line.over(ours), self._patience_s)
-            await worker.tell(Start(self.settings, reserved.port))
+            await worker.tell(Start(self.settings, reserved.port, self._http.port if self._http is not None else None))
             if self._is_serving:
                 try:
                     await self._hand_out_all((worker,))

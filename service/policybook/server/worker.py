@@ -111,7 +111,7 @@ async def work(end: socket.socket) -> int:
     if not isinstance(start, Start):
         return FAULT
     log_as(start.settings)
-    settings = start.settings.model_copy(update={"port": start.port})
+    settings = start.settings.model_copy(update={"port": start.port, "http_port": start.http_port})
     return await Worker(line, Server(settings, shares_port=True, now=utc_now)).run()
 
 

@@ -1,0 +1,436 @@
+"""The door for JSON over HTTP: the same methods, by the Connect protocol, on a port of its own.
+
+`POST /policybook.v1.DecisionService/Decide` with a JSON (or protobuf) message is answered with one. The library does the protocol; what is asked and
+answered, limits, errors and the log are those of gRPC, since the very same methods are called with the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, NoReturn
+
+import grpc
+import uvicorn
+from connectrpc.code import Code
+from connectrpc.codec import Codec
+from connectrpc.errors import ConnectError, ErrorDetail
+from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
+from connectrpc.request import RequestContext
+from connectrpc.server import ConnectASGIApplication, Endpoint
+from google.protobuf import json_format
+from google.protobuf.any_pb2 import Any as PackedAny
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2, status_pb2
+from protobuf.wkt import Any as WireAny
+
+from policybook.errors import PolicybookError, RequestError
+from policybook.server.access.gate import Gate, Visit
+from policybook.server.limits import Limits, TimeLimitError
+from policybook.server.meter import Meter
+from policybook.server.routes import Routes, Unary
+from policybook.server.status import abortion, status_of
+from policybook.v1 import audit_service_pb2, decision_service_pb2, policy_service_pb2
+
+log = logging.getLogger("policybook.http")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_FILES: tuple[FileDescriptor, ...] = (decision_service_pb2.DESCRIPTOR, policy_service_pb2.DESCRIPTOR, audit_service_pb2.DESCRIPTOR)
+_DETAILS = {m.full_name: GetMessageClass(m) for m in error_details_pb2.DESCRIPTOR.message_types_by_name.values()}
+_CODES = {
+    code.value[0]: Code[code.name if code is not grpc.StatusCode.CANCELLED else "CANCELED"] for code in grpc.StatusCode if code.value[0]
+}
+# A request must have come whole within this time.
+BODY_S = 20.0
+CLOSE_S = 1.0
+OPENAPI = "openapi.json"
+_HEAD = "POST /PACKAGE.SERVICE/METHOD with a JSON body; openapi.json says what there is."
+
+
+def methods_of_files() -> Iterator[MethodDescriptor]:
+    """Yield the methods that have one request and one answer."""
+    for file in _FILES:
+        for service in file.services_by_name.values():
+            for method in service.methods:
+                if not method.client_streaming and not method.server_streaming:
+                    yield method
+
+
+# ---------------------------------------------------------------- messages
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request: its bytes, or what is wrong with its text."""
+
+    data: bytes
+    error: RequestError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer, and what message it is."""
+
+    data: bytes
+    kind: type[Message]
+
+
+class _Binary(Codec[Any, Any]):
+    """Protobuf goes through as it is."""
+
+    def name(self) -> str:
+        return "proto"
+
+    def encode(self, message: Any) -> bytes:
+        return bytes(message.data)
+
+    def decode(self, data: bytes | bytearray, message_class: Any) -> Any:
+        return _Asked(bytes(data))
+
+
+class _Json(Codec[Any, Any]):
+    """JSON is read strictly: an unknown field is a fault, and a number where text is wanted would have been a float on its way."""
+
+    def name(self) -> str:
+        return "json"
+
+    def encode(self, message: Any) -> bytes:
+        return json_format.MessageToJson(message.kind.FromString(message.data), indent=None, ensure_ascii=False).encode()
+
+    def decode(self, data: bytes | bytearray, message_class: Any) -> Any:
+        try:
+            text = bytes(data).decode()
+            if text.lstrip()[:1] not in ("{", ""):
+                return _Asked(b"", RequestError("", "the JSON cannot be read: a request is an object, `{...}`"))
+            return _Asked(json_format.Parse(text or "{}", message_class(), max_recursion_depth=100).SerializeToString())
+        except UnicodeDecodeError:
+            return _Asked(b"", RequestError("", "the request is not UTF-8"))
+        except (json_format.ParseError, RecursionError, ValueError) as e:
+            return _Asked(b"", _fault_of(str(e)))
+
+
+def _fault_of(text: str) -> RequestError:
+    """Say what is wrong with a JSON text: where, and what is wanted."""
+    words = " ".join(text.split())[:500]
+    place, _, rest = words.removeprefix("Failed to parse ").partition(" field: ")
+    field = place if rest else ""
+    if "expected string" in words:
+        words += '; numbers are written as text, since JSON\'s own are not exact: "2999.99"'
+    return RequestError(field, f"the JSON cannot be read: {words}")
+
+
+class _Context:
+    """What stands for gRPC's context of a call."""
+
+    def __init__(self, context: RequestContext[Any, Any]) -> None:
+        self._context = context
+        self.status: status_pb2.Status | None = None
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers."""
+        return tuple(self._context.request_headers.allitems())
+
+    def peer(self) -> str:
+        """Return where the call comes from, as gRPC writes it."""
+        address = self._context.client_address or ""
+        return f"ipv6:[{address.rpartition(':')[0]}]:0" if address.count(":") > 1 else f"ipv4:{address}"
+
+    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> NoReturn:
+        """End the call with a status."""
+        packed = dict(trailing_metadata).get("grpc-status-details-bin", b"")
+        status = status_pb2.Status.FromString(packed) if packed else status_pb2.Status(code=code.value[0], message=details)
+        made = [ErrorDetail(WireAny(type_url=d.type_url, value=d.value)) for d in status.details]
+        raise ConnectError(_CODES[status.code], status.message, made)
+
+    def code(self) -> None:
+        """Say nothing: the call has not ended yet."""
+
+    def done(self) -> bool:
+        """Whether the call has ended."""
+        return False
+
+    def cancelled(self) -> bool:
+        """Whether the caller has gone."""
+        return False
+
+
+def _visit(method: str, context: RequestContext[Any, Any]) -> Visit:
+    """Describe a call to the gate."""
+    headers: dict[str, str] = {}
+    for name, value in context.request_headers.allitems():
+        headers.setdefault(name.lower(), value)
+    return Visit(method, headers, (context.client_address or "").rpartition(":")[0])
+
+
+# ---------------------------------------------------------------- the door
+
+
+class Door(ConnectASGIApplication[None]):
+    """The methods as an ASGI application.
+
+    Args:
+        methods: by full name
+        routes: counts calls in progress, and tells when the end has come
+        gate: lets calls in, or not
+        meter: counts calls; None: nothing does
+        origins: web pages that browsers may let call
+    """
+
+    path = "/"
+
+    def __init__(
+        self,
+        methods: Mapping[str, Unary],
+        routes: Routes,
+        gate: Gate,
+        limits: Limits,
+        *,
+        origins: tuple[str, ...] = (),
+        meter: Meter | None = None,
+    ) -> None:
+        self._meter = meter
+        self._methods = methods
+        self._routes = routes
+        self._gate = gate
+        self._limits = limits
+        self._origins = origins
+        super().__init__(
+            service=None,
+            endpoints=lambda _: {f"/{m.containing_service.full_name}/{m.name}": self._endpoint(m) for m in methods_of_files()},
+            read_max_bytes=limits.batch_bytes,
+            codecs=[_Binary(), _Json()],
+        )
+
+    def _endpoint(self, method: MethodDescriptor) -> Any:
+        name = f"/{method.containing_service.full_name}/{method.name}"
+        kind = GetMessageClass(method.output_type)
+        call = self._methods[name]
+
+        async def answer(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
+            began, code = time.perf_counter(), "CANCELLED"
+            try:
+                made = await answered(asked, context)
+                code = "OK"
+                return made
+            except ConnectError as e:
+                code = e.code.name
+                raise
+            finally:
+                if self._meter is not None:
+                    self._meter.called(name.rpartition(".")[2], code, time.perf_counter() - began)
+
+        async def answered(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
+            own: Any = _Context(context)
+            try:
+                with self._routes.counted():
+                    caller = await self._gate.enter(_visit(name, context))
+                    try:
+                        if asked.error is not None:
+                            raise asked.error
+                        async with asyncio.timeout(self._limits.deadline_s):
+                            return _Answered(await call(asked.data, own, caller), kind)
+                    except TimeoutError:
+                        raise TimeLimitError(self._limits.deadline_s) from None
+                    finally:
+                        self._gate.leave(caller)
+            except PolicybookError as e:
+                made: _Answered = await own.abort(*abortion(status_of(e)))
+                return made
+
+        info: Any = MethodInfo(
+            name=method.name,
+            service_name=method.containing_service.full_name,
+            input=GetMessageClass(method.input_type),
+            output=_Answered,
+            idempotency_level=IdempotencyLevel.UNKNOWN,
+            stream_type=StreamType.UNARY,
+        )
+        return Endpoint.unary(info, answer)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        headers = _headers(scope)
+        send = self._with_origin(headers.get("origin", ""), send)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await _plain(send, 204, b"", "text/plain")
+        elif scope["path"] in ("/", f"/{OPENAPI}") and scope["method"] in ("GET", "HEAD"):
+            data = _HEAD.encode() if scope["path"] == "/" else openapi()
+            kind = "text/plain; charset=utf-8" if scope["path"] == "/" else "application/json"
+            await _plain(send, 200, data if scope["method"] == "GET" else b"", kind)
+        else:
+            _mend_content_type(scope, headers)
+            await super().__call__(scope, _in_time(receive), _explained(send))
+
+    def _with_origin(self, origin: str, send: Send) -> Send:
+        """Let a web page of a known origin read the answer."""
+        if not origin or not ("*" in self._origins or origin in self._origins):
+            return send
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"access-control-allow-origin", origin.encode("latin-1", "replace")),
+                    (b"access-control-allow-methods", b"POST"),
+                    (
+                        b"access-control-allow-headers",
+                        b"content-type, authorization, connect-protocol-version, connect-timeout-ms, x-policybook-caller",
+                    ),
+                    (b"access-control-max-age", b"7200"),
+                    (b"vary", b"origin"),
+                ]
+            await send(message)
+
+        return sent
+
+
+def openapi() -> bytes:
+    """Return the OpenAPI document, as `make proto` made it."""
+    return files("policybook.server").joinpath(OPENAPI).read_bytes()
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())}
+
+
+def _mend_content_type(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Take what `curl -d` says of its data, or nothing, for JSON."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if scope["method"] == "POST" and kind in ("", "application/x-www-form-urlencoded", "text/json"):
+        kept = [(n, v) for n, v in scope["headers"] if n.lower() != b"content-type"]
+        scope["headers"] = [*kept, (b"content-type", b"application/json")]
+
+
+def _in_time(receive: Receive) -> Receive:
+    """Give up on a body that does not come."""
+    end = asyncio.get_running_loop().time() + BODY_S
+
+    async def received() -> MutableMapping[str, Any]:
+        # After the body one waits for the caller to hang up, for as long as it takes to answer.
+        if received.whole:  # type: ignore[attr-defined]
+            return await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError:
+            raise ConnectError(Code.DEADLINE_EXCEEDED, f"the request did not come whole within {BODY_S:g} s") from None
+        received.whole = not message.get("more_body", False)  # type: ignore[attr-defined]
+        return message
+
+    received.whole = False  # type: ignore[attr-defined]
+    return received
+
+
+def _explained(send: Send) -> Send:
+    """Add to an error what its details say in words: `debug`, which Connect has for people."""
+    held: list[MutableMapping[str, Any]] = []
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400 and _is_json(message):
+            held.append(message)
+        elif held and message["type"] == "http.response.body" and not message.get("more_body"):
+            start = held.pop()
+            body, retry_s = _with_debug(message.get("body", b""))
+            start["headers"] = [
+                *((n, v) for n, v in start.get("headers", ()) if n.lower() != b"content-length"),
+                (b"content-length", str(len(body)).encode()),
+                *([(b"retry-after", str(retry_s).encode())] if retry_s else []),
+            ]
+            await send(start)
+            await send({**message, "body": body})
+        else:
+            await send(message)
+
+    return sent
+
+
+def _is_json(message: Mapping[str, Any]) -> bool:
+    return any(n.lower() == b"content-type" and v.startswith(b"application/json") for n, v in message.get("headers", ()))
+
+
+def _with_debug(body: bytes) -> tuple[bytes, int]:
+    """Return an error with its details in words, and after how many seconds one may ask again; 0: it does not say."""
+    retry_s = 0
+    try:
+        error = json.loads(body)
+        for detail in error.get("details", ()):
+            kind = _DETAILS.get(detail["type"])
+            if kind is None:
+                continue
+            packed = PackedAny(type_url=f"type.googleapis.com/{detail['type']}", value=_unpadded(detail["value"]))
+            message = kind.FromString(packed.value)
+            detail["debug"] = json_format.MessageToDict(message)
+            if isinstance(message, error_details_pb2.RetryInfo):
+                retry_s = max(1, message.retry_delay.seconds)
+        return json.dumps(error, ensure_ascii=False).encode(), retry_s
+    except (ValueError, KeyError, TypeError):
+        return body, 0
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+async def _plain(send: Send, status: int, body: bytes, kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+# ---------------------------------------------------------------- the server
+
+
+class HttpServer:
+    """Listens for HTTP on the loop that serves gRPC.
+
+    Args:
+        listening: a bound socket; closed with the server
+    """
+
+    def __init__(self, door: Door, listening: socket.socket) -> None:
+        config = uvicorn.Config(
+            door,
+            http="httptools",
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(CLOSE_S),
+        )
+        self._server = uvicorn.Server(config)
+        # Signals are the process's affair.
+        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        self._listening = listening
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self._task = asyncio.create_task(self._server.serve([self._listening]))
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Close, after the calls in progress have ended."""
+        self._server.should_exit = True
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
