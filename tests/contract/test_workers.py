@@ -28,6 +28,7 @@ from policybook.server.settings import Settings
 from policybook.server.supervisor import Supervisor
 from policybook.v1 import audit_service_pb2 as audit_pb
 from policybook.v1 import decision_service_pb2 as pb
+from policybook.v1 import policy_service_pb2 as policy_pb
 
 Starter = Callable[..., Process]
 
@@ -66,6 +67,25 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def kill_one(process: Process) -> None:
+    """Kill a worker, and wait until all connections are answered again."""
+    old = workers_of(process)
+    os.kill(old[0], signal.SIGKILL)
+    wait_for(lambda: len(now := workers_of(process)) == 2 and old[0] not in now)
+
+    def answered() -> bool:
+        """Whether workers answer, the new one too: what waited for the old one is gone with it."""
+        with ExitStack() as stack:
+            for calls in [stack.enter_context(Calls(process.port)) for _ in range(20)]:
+                try:
+                    calls.policies.ListPolicies(policy_pb.ListPoliciesRequest(), timeout=10)
+                except grpc.RpcError:
+                    return False
+        return True
+
+    wait_for(answered)
 
 
 def sockets(pid: int) -> int:
@@ -239,9 +259,8 @@ def test_an_edit_reaches_all_workers(start: Starter, books: Path) -> None:
             assert len(new) == 1
             versions |= new
         # Older versions can be pinned on all of them, also on one that starts now.
-        os.kill(workers_of(process)[0], signal.SIGKILL)
-        wait_for(lambda: len(workers_of(process)) == 2)
-        wait_for(lambda: "another one starts" in process.errors())
+        kill_one(process)
+        assert "another one starts" in process.errors()
     load.stop()
     with ExitStack() as stack:
         for calls in [stack.enter_context(Calls(process.port)) for _ in range(20)]:
@@ -271,8 +290,7 @@ def test_a_book_that_goes_is_gone_everywhere(start: Starter, books: Path) -> Non
             return found
 
         wait_for(lambda: reasons() == {"POLICY_NOT_FOUND"})
-        os.kill(workers_of(process)[0], signal.SIGKILL)
-        wait_for(lambda: len(workers_of(process)) == 2)
+        kill_one(process)
     with ExitStack() as stack:
         for calls in [stack.enter_context(Calls(process.port)) for _ in range(20)]:
             assert calls.decide(order(policy_version=pinned)).policy_version == pinned
