@@ -650,7 +650,15 @@ def moments(as_of: date | datetime | None, clock: datetime, book: Book) -> tuple
         if not 2 <= as_of.year <= 9998:
             raise RequestError("as_of", "the year must be from 2 to 9998")
         return as_of.astimezone(book.zone).date(), as_of.astimezone(UTC)
-    if not 2 <= as_of.year <= 9998:
+    return close_of(as_of, book)
+
+
+def close_of(day: date, book: Book) -> tuple[date, datetime]:
+    """Return a day and the instant of its close, where the book is in force.
+
+    Raises:
+        RequestError: a year too far away
+    """
+    if not 2 <= day.year <= 9998:
         raise RequestError("as_of", "the year must be from 2 to 9998")
-    close = datetime.combine(as_of, clock_time(23, 59, 59), tzinfo=book.zone)
-    return as_of, close.astimezone(UTC)
+    return day, datetime.combine(day, clock_time(23, 59, 59), tzinfo=book.zone).astimezone(UTC)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,22 +40,22 @@ AFTER = BEFORE.replace(
 )
 
 
-def desk_of(text: str, log: WrittenLog | None = None, clock: Clock | None = None) -> Desk:
+def desk_of(text: str, log: WrittenLog | None = None, clock: Clock | None = None, first: int = 1) -> Desk:
     book, report = check_source(Source("book.yaml", text))
     assert book is not None, report.render({})
     store = Store()
     store.publish(make_edition(book, NOON))
-    ids = itertools.count(1)
+    ids = itertools.count(first)
     return Desk(store, now=clock or Clock(), new_id=lambda: f"decision-{next(ids):04}", log=log)
 
 
 @contextmanager
-def logged(path: Path, *, masked: str = "", clock: Clock | None = None) -> Iterator[Desk]:
+def logged(path: Path, *, masked: str = "", clock: Clock | None = None, first: int = 1) -> Iterator[Desk]:
     """A desk that records what it decides by the book of before."""
     clock = clock or Clock()
     log = open_log(LogSettings(target=str(path), masks=Masks(frozenset([masked] if masked else []))), now=clock)
     try:
-        yield desk_of(BEFORE, log, clock)
+        yield desk_of(BEFORE, log, clock, first)
     finally:
         log.close()
 
@@ -164,7 +165,15 @@ def test_an_edit_that_is_not_in_force_yet_is_told(tmp_path: Path) -> None:
         ask(desk, 50)
     done = run("--log", tmp_path / "d.db", "--against", later)
     assert "all alike" in done.stdout
-    assert "the edited book changes on 2027-01-01, after the last day replayed: --as-of 2027-01-01 decides all as of then" in done.stdout
+    note = "of days before 2027-01-01, on which the edited book changes: --as-of 2027-01-01 decides all as of then"
+    assert f"  note   the 1 request is {note}\n" in done.stdout
+    with logged(tmp_path / "more.db") as desk:
+        for _ in range(49):
+            ask(desk, 50)
+        ask(desk, 5, as_of=date(2027, 1, 1))
+    assert f"  note   49 of 50 requests are {note}\n" in run("--log", tmp_path / "more.db", "--against", later).stdout
+    found = replayed("--log", tmp_path / "more.db", "--against", later)["book.order"]
+    assert found["changes_later_on"] == [{"day": "2027-01-01", "requests_before": 49}]
     assert "1 come to something else (100 %)" in run("--log", tmp_path / "d.db", "--against", later, "--as-of", "2027-01-01").stdout
 
 
@@ -190,6 +199,94 @@ def test_what_cannot_be_compared_is_told_and_counted(tmp_path: Path) -> None:
         ask(desk, 50)
     masked = replayed("--log", tmp_path / "m.db", "--against", edited)["book.order"]
     assert (masked["requests"], masked["left_out"]) == (0, {"masked in the log: amount": 1})
+
+
+def test_a_day_closes_where_each_book_is_in_force(tmp_path: Path) -> None:
+    store = Store()
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for name, zone in (("east", "Asia/Shanghai"), ("west", "America/New_York")):
+        text = (
+            f"policy: {name}\ntitle: {{en: B, zh: 一}}\ncurrency: CNY\ntime_zone: {zone}\ninputs: {{x: {{type: text}}}}\ndecisions:\n  d:\n"
+            "    hit_policy: first\n    outputs: {o: {type: datetime}}\n    rules: [{id: all, set_by: company, then: {o: now}}]\n"
+        )
+        (rules / f"{name}.yaml").write_text(text, encoding="utf-8")
+        made, report = check_source(Source(f"{name}.yaml", text))
+        assert made is not None, report.render({})
+        store.publish(make_edition(made, NOON))
+    ids = itertools.count()
+    log = open_log(LogSettings(target=str(tmp_path / "d.db")), now=Clock())
+    desk = Desk(store, now=Clock(), new_id=lambda: f"id-{next(ids)}", log=log)
+    for name in ("east", "west"):
+        desk.decide(Request(decision=f"{name}.d", facts={"x": raw("a")}, as_of=date(2026, 3, 31)))
+    log.close()
+    found = replayed("--log", tmp_path / "d.db", "--against", rules, "--as-of", "2026-03-31")
+    assert {n: (one["requests"], one["changed"]) for n, one in found.items()} == {"east.d": (1, 0), "west.d": (1, 0)}
+    assert run("--log", tmp_path / "d.db", "--against", rules, "--as-of", "0001-01-01").stderr == "error: the year must be from 2 to 9998\n"
+
+
+def test_masked_requests_are_counted_whatever_the_books_of_before_lack(tmp_path: Path, edited: Path) -> None:
+    order = BEFORE[BEFORE.index("  order:") : BEFORE.index("  strict:")]
+    lacking = tmp_path / "lacking" / "book.yaml"
+    lacking.parent.mkdir()
+    lacking.write_text(BEFORE.replace(order, ""), encoding="utf-8")
+    for masked in ("amount", ""):
+        with logged(tmp_path / "d.db", masked=masked, first=1 if masked else 100) as desk:
+            for amount in (50, 70, 95):
+                ask(desk, amount)
+    found = replayed("--log", tmp_path / "d.db", "--against", edited, "--before", lacking)["book.order"]
+    assert (found["requests"], found["left_out"]) == (0, {"masked in the log: amount": 3, "the books of before do not decide it": 3})
+
+
+def test_a_fact_that_is_no_input_any_more_is_refused_alone(tmp_path: Path) -> None:
+    edited = tmp_path / "book.yaml"
+    edited.write_text(BEFORE.replace("  day: {type: date, optional: true}\n", ""), encoding="utf-8")
+    with logged(tmp_path / "d.db") as desk:
+        ask(desk, 50, facts={"day": date(2026, 1, 1)})
+        ask(desk, 50)
+    found = replayed("--log", tmp_path / "d.db", "--against", edited)["book.order"]
+    assert [(c["from"], c["to"], c["requests"]) for c in found["changes"]] == [("outcome ship", "refused: facts day", 1)]
+    assert "day" in found["changes"][0]["examples"][0]["facts"]
+    assert found["requests"] == 2
+
+
+DAMAGES = {
+    "JSON cut off": ("facts", '{"amount":', "facts"),
+    "facts that are no object": ("facts", "[1]", "facts"),
+    "no facts": ("facts", 5, "facts"),
+    "nested without end": ("facts", "[" * 100_000, "facts"),
+    "a value of no kind": ("facts", '{"amount":{"zzz":1}}', "fact `amount`"),
+    "a number": ("facts", '{"amount":{"money":{"amount":50,"currency":"CNY"}}}', "fact `amount`"),
+    "another number": ("facts", '{"amount":{"money":{"amount":"50","currency":"CNY"}},"customer":{"text":5}}', "fact `customer`"),
+    "a fact of no input": ("facts", '{"amount":{"money":{"amount":"50","currency":"CNY"}},"other":{"text":5}}', "fact `other`"),
+    "a day": ("as_of", "nonsense", "day (as_of)"),
+    "an instant": ("now", "soon", "instant (now)"),
+    "an instant without zone": ("now", "2026-03-31T04:00:00", "instant (now)"),
+    "outputs cut off": ("outputs", '{"outcome":', "answer"),
+    "outputs of no kind": ("outputs", '{"outcome":{"txt":"ship"}}', "answer"),
+    "an amount that is none": ("outputs", '{"rest":{"money":{"amount":"much","currency":"CNY"}}}', "answer"),
+    "items": ("items", '[{"row_id":"x"}]', "answer"),
+}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_record_is_named(tmp_path: Path, damage: str, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policybook.replay.past.CHUNK", 3)
+    same = tmp_path / "book.yaml"
+    same.write_text(BEFORE, encoding="utf-8")
+    with logged(tmp_path / "d.db") as desk:
+        for amount in range(8):
+            ask(desk, amount)
+    column, value, what = DAMAGES[damage]
+    with closing(sqlite3.connect(tmp_path / "d.db")) as connection:
+        connection.execute(f"UPDATE record SET {column} = ? WHERE decision_id = 'decision-0005'", (value,))  # noqa: S608 - a column
+        connection.commit()
+    done = run("--log", tmp_path / "d.db", "--against", same, "--jobs", jobs)
+    assert done.exit_code == 3
+    said = " ".join(done.stderr.split())
+    assert said.startswith(f"error: the record of decision `decision-0005` is damaged: its {what} cannot be read ("), said
+    assert said.endswith("`policybook audit verify` tells what was changed")
 
 
 # ---------------------------------------------------------------- files
@@ -296,7 +393,23 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, before: Path, edited: Path, 
         (("--log", "{log}", "--amount", "amout"), 1, "no book has an input `amout`; did you mean `amount`?"),
         (("--log", "{log}", "--as-of", "soon"), 2, "soon"),
         (("--log", "{before}"), 3, "the decision log"),
-        (("--log", "{log}", "--map", "x"), 2, "`x` is no COLUMN=INPUT"),
+        (("{orders}", "--before", "{before}", "--decision", "book.order", "--map", "x"), 2, "`x` is no COLUMN=INPUT"),
+        *(
+            (("--log", "{log}", *of_file, "x=amount"), 2, f"{of_file[-1]} plays no part with a decision log")
+            for of_file in (("--map",), ("--day-column",), ("--id-column",))
+        ),
+        (("--log", "{log}", "--id-column", "a", "--map", "b=c"), 2, "--map, --id-column play no part with a decision log"),
+        *(
+            (("{orders}", "--before", "{before}", "--decision", "book.order", name, value), 2, f"{name} plays no part with a FILE")
+            for name, value in (
+                ("--caller", "erp"),
+                ("--since", "2026-01-01"),
+                ("--until", "2026-01-01"),
+                ("--outcome", "decided"),
+                ("--request-id", "1"),
+                ("--version", "ab"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_asked(  # noqa: PLR0917 - fixtures and the case

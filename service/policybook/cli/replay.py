@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -34,7 +35,6 @@ from policybook.cli.exits import FINDINGS, SUCCESS, RefusedError, say
 from policybook.cli.facts import value_of
 from policybook.cli.findings import counted, print_findings
 from policybook.cli.revisions import Books, read_side
-from policybook.desk import moments
 from policybook.diagnostics import Report, did_you_mean
 from policybook.replay.compare import Change, Move, Replay, Side, Tally, label
 from policybook.replay.past import Chunk, Mapped, Page, UnreadableError, from_file, from_log
@@ -96,8 +96,11 @@ def command(
       policybook replay --log decisions.db --against rules --decision credit.shipment --amount shipment_amount
       policybook replay orders.csv --decision credit.shipment --before HEAD --against rules
     """
+    if file is not None and ctx.get_parameter_source("log_path") is ParameterSource.ENVIRONMENT:
+        log_path = None
     if (file is None) == (log_path is None):
         raise click.UsageError("name either a decision log (--log) or a FILE")
+    _refuse_options(ctx, of_file=file is not None)
     if file is not None and (before is None or "." not in options["decision"]):
         raise click.UsageError("a FILE needs --before, the books to compare with, and --decision with the name of one decision")
     names = _mapping(mapped)
@@ -119,7 +122,7 @@ def command(
         after,
         earlier,
         weigh=weigh,
-        as_of=None if day is None else moments(day, now(), next(iter(after.values())).book),
+        as_of=day,
         examples=examples,
     )
     try:
@@ -144,6 +147,27 @@ def command(
     if output is not None:
         say("note", f"{output}: {counted(sum(t.changed for t in tallies), 'changed request')}")
     ctx.exit(FINDINGS if exit_code and any(t.changed for t in tallies) else SUCCESS)
+
+
+# What narrows a log, and what tells how to read a file.
+_OF_LOG = ("since", "until", "outcome", "request_id", "caller", "version")
+_OF_FILE = ("mapped", "day_column", "id_column")
+
+
+def _refuse_options(ctx: click.Context, *, of_file: bool) -> None:
+    """Refuse what would play no part."""
+    strange = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if parameter.name in (_OF_LOG if of_file else _OF_FILE) and ctx.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if strange:
+        names = f"{', '.join(strange)} {'plays' if len(strange) == 1 else 'play'} no part"
+        raise click.UsageError(
+            f"{names} with a FILE: every row is decided; leave rows out of the file instead"
+            if of_file
+            else f"{names} with a decision log: it knows the inputs, days and ids; leave {'it' if len(strange) == 1 else 'them'} out"
+        )
 
 
 def _mapping(mapped: Sequence[str]) -> dict[str, str]:
@@ -349,17 +373,36 @@ def _print_notes(console: Console, tally: Tally, side: Side | None, as_of: date 
     for why, count in tally.left_out.most_common():
         console.print(f"  note   {counted(count, 'request')} left out: {why}", style="weak", soft_wrap=True)
     later = _later(tally, side) if as_of is None else []
-    if later:
-        days = ", ".join(map(str, later[:3]))
-        text = f"  note   the edited book changes on {days}, after the last day replayed: --as-of {later[0]} decides all as of then"
-        console.print(text, style="weak", soft_wrap=True)
+    for days, count in later[-MAX_LATER:]:
+        many = (
+            f"{'all' if count > 1 else 'the'} {counted(count, 'request')}"
+            if count == tally.total
+            else f"{count:,} of {counted(tally.total, 'request')}"
+        )
+        text = f"{many} {'is' if tally.total == 1 else 'are'} of days before {_listed(days)}, on which the edited book changes"
+        console.print(f"  note   {text}: --as-of {days[0]} decides all as of then", style="weak", soft_wrap=True)
+    if len(later) > MAX_LATER:
+        earlier = [day for days, _ in later[:-MAX_LATER] for day in days]
+        text = f"some requests are also of days before {_listed(earlier)}, on which it changes too"
+        console.print(f"  note   {text}", style="weak", soft_wrap=True)
 
 
-def _later(tally: Tally, side: Side | None) -> list[date]:
-    """Return the days on which the edited book changes and that nothing replayed has reached."""
-    if side is None or tally.last is None:
-        return []
-    return [day for day in side.book.change_dates if day > tally.last]
+MAX_LATER = 3
+
+
+def _listed(days: Sequence[date]) -> str:
+    *most, last = map(str, days[:4])
+    more = f" and {counted(len(days) - 4, 'later day')}" if len(days) > 4 else ""
+    return f"{', '.join(most)}{', ' if more else ' and '}{last}{more}" if most else last
+
+
+def _later(tally: Tally, side: Side | None) -> list[tuple[list[date], int]]:
+    """Return the days on which the edited book changes, and how many requests are of days before; days with equally many together."""
+    found: dict[int, list[date]] = {}
+    for day in side.book.change_dates if side is not None else ():
+        if count := tally.before(day):
+            found.setdefault(count, []).append(day)
+    return [(days, count) for count, days in found.items()]
 
 
 def _json(tally: Tally, after: Mapping[str, Side]) -> dict[str, Any]:
@@ -401,5 +444,7 @@ def _json(tally: Tally, after: Mapping[str, Side]) -> dict[str, Any]:
         },
         "refused_by_both": dict(tally.refused),
         "left_out": dict(tally.left_out),
-        "changes_later_on": [d.isoformat() for d in _later(tally, after.get(tally.decision))],
+        "changes_later_on": [
+            {"day": day.isoformat(), "requests_before": count} for days, count in _later(tally, after.get(tally.decision)) for day in days
+        ],
     }

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from policybook.audit.canonical import items_json, outputs_json
+from policybook.audit.canonical import items_json, outputs_json, raw_of
 from policybook.cells.stated import stated_at
 from policybook.decide.bulk import Bulk
 from policybook.decide.chain import Settled
 from policybook.decide.columns import Many, Moments
+from policybook.desk import close_of
 from policybook.errors import FactsError, PolicybookError
 from policybook.model.book import Book, Decision
 from policybook.model.facts import Raw, Tag
-from policybook.replay.past import Chunk, Page, Recorded
+from policybook.replay.past import BROKEN, Chunk, Page, Recorded, damaged
 
 MAX_EXAMPLES = 5
 REFUSED = "refused"
@@ -90,7 +91,7 @@ class Tally:
         amounts: by output, over the changed requests
         left_out: why requests were not decided again, and how many
         unit: of the weights
-        first, last: the days as of which they were decided
+        days: as of which they were decided, and how many on each
     """
 
     decision: str
@@ -103,8 +104,21 @@ class Tally:
     left_out: Counter[str] = field(default_factory=Counter)
     unit: str = ""
     weight_total: Fraction | None = None
-    first: date | None = None
-    last: date | None = None
+    days: Counter[date] = field(default_factory=Counter)
+
+    @property
+    def first(self) -> date | None:
+        """The first day as of which one was decided."""
+        return min(self.days, default=None)
+
+    @property
+    def last(self) -> date | None:
+        """The last day as of which one was decided."""
+        return max(self.days, default=None)
+
+    def before(self, day: date) -> int:
+        """Count the requests that were decided as of an earlier day."""
+        return sum(count for one, count in self.days.items() if one < day)
 
     def add(self, other: Tally, most_examples: int) -> None:
         """Take in what the replay of other requests of the same decision came to."""
@@ -114,7 +128,7 @@ class Tally:
         self.left_out += other.left_out
         self.refused += other.refused
         self.unit = self.unit or other.unit
-        self.add_days([day for day in (other.first, other.last) if day is not None])
+        self.days += other.days
         if other.weight_total is not None:
             self.weight_total = (self.weight_total or Fraction(0)) + other.weight_total
         for pair, theirs in other.moves.items():
@@ -129,12 +143,6 @@ class Tally:
             amount.before += sums.before
             amount.after += sums.after
 
-    def add_days(self, days: Sequence[date]) -> None:
-        """Widen the days that are covered."""
-        if days:
-            self.first = min(days) if self.first is None else min(self.first, *set(days))
-            self.last = max(days) if self.last is None else max(self.last, *set(days))
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -148,8 +156,9 @@ class Side:
         """Decide a chunk again."""
         size = len(chunk)
         outcomes, outputs, items, rows = ([""] * size for _ in range(4))
+        known = {n: c for n, c in chunk.columns.items() if n in self.book.input_by_name}
         for places, day, instant, moments in self._eras(days, instants):
-            columns = chunk.columns if len(places) == size else {n: _taken(c, places) for n, c in chunk.columns.items()}
+            columns = known if len(places) == size else {n: _taken(c, places) for n, c in known.items()}
             many, errors = self.bulk.by_columns(self.decision, columns, day, instant, len(places), moments)
             made = self._texts(many)
             spots = places.tolist()
@@ -162,7 +171,19 @@ class Side:
             for row, error in errors.items():
                 spot = spots[row]
                 outcomes[spot], outputs[spot], items[spot], rows[spot] = _refusal(error), "{}", "[]", "[]"
+        for spot, error in self._strange(chunk).items():
+            outcomes[spot], outputs[spot], items[spot], rows[spot] = _refusal(error), "{}", "[]", "[]"
         return Answered(outcomes, outputs, items, rows)
+
+    def _strange(self, chunk: Chunk) -> dict[int, PolicybookError]:
+        """Return why requests are refused that state what is no input of the book."""
+        strange = [c for n, c in chunk.columns.items() if n not in self.book.input_by_name]
+        rows = [i for i in range(len(chunk)) if any(c[i] is not None for c in strange)] if strange else []
+        if not rows:
+            return {}
+        # Whatever the day: facts are read first.
+        _, errors = self.bulk.by_facts(self.decision, [stated_by(chunk, i, self.book) for i in rows], chunk.days[0], chunk.instants[0])
+        return {rows[i]: error for i, error in errors.items()}
 
     def _eras(self, days: Sequence[date], instants: Sequence[datetime]) -> Iterator[tuple[Any, date, datetime, Moments]]:
         """Part rows by era of the book."""
@@ -206,6 +227,17 @@ class Side:
         )
 
 
+def stated_by(chunk: Chunk, row: int, book: Book) -> dict[str, Raw]:
+    """Return the facts of one request; what is no input of the book was stated all the same."""
+    facts = {}
+    for name, column in chunk.columns.items():
+        known = book.input_by_name.get(name)
+        value = column[row] if known is None else stated_at(column, row, known)
+        if value is not None:
+            facts[name] = value
+    return facts
+
+
 def _taken(column: Any, places: Any) -> Any:
     return [column[i] for i in places.tolist()]
 
@@ -225,7 +257,9 @@ class Replay:
         after: the edited books, by decision
         before: the books of before, by decision, for requests without a recorded answer
         weigh: the input by which changes are weighed; empty: none
-        as_of: decide all as of this day and instant instead of their own
+        as_of: let the edited books decide all as of the close of this day, each in its own time zone, and not as of their own
+    Raises:
+        RequestError: a day too far away
     """
 
     def __init__(
@@ -234,13 +268,13 @@ class Replay:
         before: Mapping[str, Side] | None = None,
         *,
         weigh: str = "",
-        as_of: tuple[date, datetime] | None = None,
+        as_of: date | None = None,
         examples: int = MAX_EXAMPLES,
     ) -> None:
         self._after = after
         self._before = before or {}
         self._weigh = weigh
-        self._as_of = as_of
+        self._as_of = None if as_of is None else {name: close_of(as_of, side.book) for name, side in after.items()}
         self._examples = examples
         self.tallies: dict[str, Tally] = {}
 
@@ -262,19 +296,21 @@ class Replay:
         tally.left_out += chunk.left_out
         if not len(chunk):
             return tally, []
-        tally.total += len(chunk)
-        tally.add_days(chunk.days)
-        side = self._after[chunk.decision]
-        days, instants = chunk.days, chunk.instants
-        if self._as_of is not None:
-            days, instants = [self._as_of[0]] * len(chunk), [self._as_of[1]] * len(chunk)
-        after = side.answers(chunk, days, instants)
         before: Answered | Recorded | None = chunk.recorded
         if before is None or self._before:
             earlier = self._before.get(chunk.decision)
             if earlier is None:
-                return Tally(chunk.decision, left_out=Counter({"the books of before do not decide it": len(chunk)})), []
+                tally.left_out["the books of before do not decide it"] += len(chunk)
+                return tally, []
             before = earlier.answers(chunk, chunk.days, chunk.instants)
+        tally.total += len(chunk)
+        tally.days += Counter(chunk.days)
+        side = self._after[chunk.decision]
+        days, instants = chunk.days, chunk.instants
+        if self._as_of is not None:
+            day, instant = self._as_of[chunk.decision]
+            days, instants = [day] * len(chunk), [instant] * len(chunk)
+        after = side.answers(chunk, days, instants)
         same = [
             a == b and c == d and e == f
             for a, b, c, d, e, f in zip(
@@ -316,15 +352,8 @@ class Replay:
 
     @staticmethod
     def _change(chunk: Chunk, row: int, before: Answered | Recorded, after: Answered, book: Book) -> Change:
-        facts = {}
-        for name, column in chunk.columns.items():
-            known = book.input_by_name.get(name)
-            # What is no input any more was stated all the same.
-            stated = column[row] if known is None and isinstance(column, list) else None
-            value = stated_at(column, row, known) if known is not None else stated
-            if value is not None:
-                facts[name] = value
-        return Change(chunk.ids[row], chunk.days[row], facts, _plain(before, row), _plain(after, row))
+        was = _as_recorded(before, row, chunk.ids[row]) if isinstance(before, Recorded) else _plain(before, row)
+        return Change(chunk.ids[row], chunk.days[row], stated_by(chunk, row, book), was, _plain(after, row))
 
     def _count(self, tally: Tally, change: Change, weight: Fraction | None) -> None:
         tally.changed += 1
@@ -353,6 +382,25 @@ def _plain(answers: Answered | Recorded, row: int) -> dict[str, Any]:
         "items": json.loads(answers.items[row]),
         "rows": json.loads(answers.rows[row]),
     }
+
+
+def _as_recorded(answers: Recorded, row: int, name: str) -> dict[str, Any]:
+    """Return an answer as the log holds it.
+
+    Raises:
+        LogError: it is none that was ever written
+    """
+    try:
+        answer = _plain(answers, row)
+        for outputs in (answer["outputs"], *(i["outputs"] for i in answer["items"])):
+            for value in outputs.values():
+                raw_of(value)
+                _number(value)
+        if not all(isinstance(r, str) for r in answer["rows"]):
+            raise ValueError("a row is named by no text")
+    except BROKEN as e:
+        raise damaged(name, "answer", e) from None
+    return answer
 
 
 def label(answer: Mapping[str, Any]) -> str:

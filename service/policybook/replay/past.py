@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from policybook.audit.canonical import MASKED, instant_of, raw_of
 from policybook.audit.log import Filter, Reader
-from policybook.cells.stated import Column
+from policybook.desk import moments
+from policybook.errors import LogError
 from policybook.model.book import Book, Decision
 from policybook.model.facts import Raw
 from policybook.model.kinds import Base, Field
@@ -51,7 +52,7 @@ class Chunk:
 
     decision: str
     ids: Sequence[str]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, Sequence[Any]]
     days: Sequence[date]
     instants: Sequence[datetime]
     recorded: Recorded | None
@@ -82,6 +83,8 @@ class Page:
 
         Args:
             find: the edited book and decision of a name; None: there is none any more
+        Raises:
+            LogError: a record holds what was never written
         """
         groups: dict[str, list[tuple[Any, ...]]] = {}
         for row in self.rows:
@@ -100,6 +103,18 @@ def from_log(reader: Reader, wanted: Filter) -> Iterator[Page]:
         yield Page(rows)
 
 
+# What reading a damaged text or value raises.
+BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+
+
+def damaged(decision_id: str, what: str, why: Exception) -> LogError:
+    """Name the record that cannot be read, and what to do."""
+    return LogError(
+        f"the record of decision `{decision_id}` is damaged: its {what} cannot be read ({str(why)[:120]}); "
+        "`policybook audit verify` tells what was changed"
+    )
+
+
 def _nothing(name: str, left_out: Counter[str]) -> Chunk:
     return Chunk(name, (), {}, (), (), Recorded((), (), (), ()), left_out)
 
@@ -111,25 +126,42 @@ def _chunk(name: str, book: Book, decision: Decision, rows: list[tuple[Any, ...]
     loads = json.loads
     for row in rows:
         text = row[2]
-        facts.append(loads(text))
+        try:
+            stated = loads(text)
+            if type(stated) is not dict:
+                raise ValueError("they are no JSON object")
+        except BROKEN as e:
+            raise damaged(row[1], "facts", e) from None
+        facts.append(stated)
         masked = masked or MASKED in text
     if masked:
         rows, facts = _without_masked(decision, rows, facts, left_out)
     names = dict.fromkeys(n for stated in facts for n in stated)
-    columns = {n: _column(n, book.input_by_name.get(n), book.currency, facts) for n in names}
     _, ids, _, as_of, now, outcomes, outputs, items, answered = zip(*rows, strict=True) if rows else ((),) * 9
-    days = _each(date.fromisoformat, as_of)
-    return Chunk(name, ids, columns, days, _each(instant_of, now), Recorded(outcomes, outputs, items, answered), left_out)
+    columns = {n: _column(n, book.input_by_name.get(n), book.currency, facts, ids) for n in names}
+    days = _each(date.fromisoformat, as_of, ids, "day (as_of)")
+    instants = _each(_instant, now, ids, "instant (now)")
+    return Chunk(name, ids, columns, days, instants, Recorded(outcomes, outputs, items, answered), left_out)
 
 
-def _each(read: Callable[[str], Any], texts: Sequence[str]) -> list[Any]:
+def _instant(text: str) -> datetime:
+    moment = instant_of(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"`{text}` has no time zone")
+    return moment
+
+
+def _each(read: Callable[[str], Any], texts: Sequence[str], ids: Sequence[str], what: str) -> list[Any]:
     """Read texts, many of which are the same."""
     known: dict[str, Any] = {}
     found = []
-    for text in texts:
+    for row, text in enumerate(texts):
         value = known.get(text)
         if value is None:
-            value = known[text] = read(text)
+            try:
+                value = known[text] = read(text)
+            except BROKEN as e:
+                raise damaged(ids[row], what, e) from None
         found.append(value)
     return found
 
@@ -166,7 +198,7 @@ _TAGS = {
 }
 
 
-def _column(name: str, field: Field | None, currency: str, facts: Sequence[Mapping[str, Any]]) -> Column:
+def _column(name: str, field: Field | None, currency: str, facts: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> Sequence[Any]:
     """Return one input's values: plain texts where all were stated as its kind, which is read at once; else each as it was stated."""
     base = field.kind.base if field is not None else None
     try:
@@ -174,17 +206,27 @@ def _column(name: str, field: Field | None, currency: str, facts: Sequence[Mappi
             own = ("", currency)
             stated = [f[name]["money"] for f in facts]
             if all(m["currency"] in own for m in stated):
-                return [m["amount"] for m in stated]
+                plain = [m["amount"] for m in stated]
+                if set(map(type, plain)) <= {str}:
+                    return plain
         elif base in _TAGS:
             tag = _TAGS[base]
-            return [f[name][tag] for f in facts]
+            plain = [f[name][tag] for f in facts]
+            if set(map(type, plain)) <= {str}:
+                return plain
         elif base is Base.BOOLEAN:
             truths = [f[name] for f in facts]
             if all(t is True or t is False for t in truths):
                 return truths
     except (KeyError, TypeError):
         pass
-    return [raw_of(f[name]) if name in f else None for f in facts]
+    found: list[Raw | None] = []
+    for row, request in enumerate(facts):
+        try:
+            found.append(raw_of(request[name]) if name in request else None)
+        except BROKEN as e:
+            raise damaged(ids[row], f"fact `{name}`", e) from None
+    return found
 
 
 # ---------------------------------------------------------------- files
@@ -277,8 +319,6 @@ def _plan(path: Path, header: Sequence[str], book: Book, mapped: Mapped) -> list
 
 
 def _moments(path: Path, column: Sequence[Any] | None, size: int, now: datetime, book: Book) -> tuple[list[date], list[datetime]]:
-    from policybook.desk import moments  # noqa: PLC0415 - files alone need it
-
     own = moments(None, now, book)
     if column is None:
         return [own[0]] * size, [own[1]] * size
