@@ -57,27 +57,27 @@ def test_what_is_counted(books: Path, tmp_path: Path, workers: str) -> None:
         with ExitStack() as stack:
             for _ in range(12):
                 calls = stack.enter_context(Calls(process.port))
-                # 196 of 200 is near, 150 is not, 204 is just over.
-                for amount in ("196", "150", "204"):
+                # 196 and 199 of 200 are just under, 150 is not, 204 is just over.
+                for amount in ("196", "199", "150", "204"):
                     calls.decide(order(amount))
                 refused(calls.decisions.Decide, order("50", facts={"amount": number("x")}))
                 calls.decisions.BatchDecide(pb.BatchDecideRequest(requests=[order("60", trace_level=1)] * 20), timeout=30)
                 list(calls.decisions.StreamDecide(iter([pb.StreamDecideRequest(request=order("60"))] * 3), timeout=30))
             values = scraped(process)
-            assert of(values, "policybook_decisions_total", decision="shop.order", outcome="decided") == 12 * (3 + 20 + 3)
-            assert of(values, "policybook_rules_total", decision="shop.order", row="within-cap") == 12 * (2 + 20 + 3)
+            assert of(values, "policybook_decisions_total", decision="shop.order", outcome="decided") == 12 * (4 + 20 + 3)
+            assert of(values, "policybook_rules_total", decision="shop.order", row="within-cap") == 12 * (3 + 20 + 3)
             assert of(values, "policybook_rules_total", decision="shop.order", row="ask") == 12
-            assert of(values, "policybook_requests_total", method="DecisionService/Decide", code="OK") == 36
+            assert of(values, "policybook_requests_total", method="DecisionService/Decide", code="OK") == 48
             assert of(values, "policybook_requests_total", method="DecisionService/Decide", code="INVALID_ARGUMENT") == 12
             assert of(values, "policybook_requests_total", method="DecisionService/BatchDecide", code="OK") == 12
-            assert of(values, "policybook_request_duration_seconds_count", method="DecisionService/Decide") == 48
-            assert of(values, "policybook_request_duration_seconds_bucket", method="DecisionService/Decide", le="+Inf") == 48
+            assert of(values, "policybook_request_duration_seconds_count", method="DecisionService/Decide") == 60
+            assert of(values, "policybook_request_duration_seconds_bucket", method="DecisionService/Decide", le="+Inf") == 60
             near = {
                 side: of(values, "policybook_near_threshold_total", quantity="amount", threshold="200", side=side)
                 for side in ("under", "over")
             }
-            assert near == {"under": 12, "over": 12}
-            wait_for(lambda: of(scraped(process), "policybook_log_recorded_total") == 12 * 26)
+            assert near == {"under": 24, "over": 12}
+            wait_for(lambda: of(scraped(process), "policybook_log_recorded_total") == 12 * 27)
             assert of(values, "policybook_book_info", policy="shop") == int(workers)
             assert of(values, "policybook_build_info") == 1
             # Nothing that is scraped is undocumented.

@@ -102,8 +102,7 @@ class Meter:
         return distance.numerator * threshold.denominator * 100 <= self._near_percent * abs(threshold.numerator) * distance.denominator
 
     def _count_near(self, policy: str, decision: str, headroom: Headroom) -> None:
-        # Where the threshold lies above, the request came in just under it.
-        side = "under" if headroom.side is Side.ABOVE else "over"
+        side = "under" if headroom.side is Side.BELOW else "over"
         threshold = decimal_text(Fraction(headroom.threshold))  # type: ignore[arg-type]  # `_is_near` has seen that it is a number
         key = (policy, decision, headroom.quantity.name, threshold, side)
         if key in self._near or len(self._near) < MAX_THRESHOLDS:
