@@ -50,6 +50,10 @@ test: setup ## Run all tests (ARGS='-k credit' for some)
 soak: setup ## Load services for a minute each, while books are edited, workers killed, disks filled (ARGS='--soak 600' for longer)
 	@$(BIN)/python -m pytest -v -p no:xdist --timeout 0 tests/contract/test_soak.py --soak 60 $(ARGS)
 
+.PHONY: node
+node: setup ## Install, generate, lint, build and test clients/node (Node.js 20 or newer with npm)
+	@cd clients/node && npm ci --silent && npm run --silent generate && npm run --silent lint && npm run --silent build && npm test --silent
+
 .PHONY: lint
 lint: setup ## Style, format, types, import contracts
 	@$(BIN)/ruff check
