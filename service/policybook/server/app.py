@@ -41,6 +41,7 @@ METRICS_S = 5.0
 STALE_LOOK_S = 0.5
 if TYPE_CHECKING:
     from policybook.server.http import HttpServer
+    from policybook.server.telemetry import Telemetry
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -102,6 +103,7 @@ class Server:
         self._reloaders: list[Reloader] = []
         self._server: grpc.aio.Server | None = None
         self._metrics: MetricsServer | None = None
+        self._telemetry: Telemetry | None = None
         self._staleness: asyncio.Task[None] | None = None
         self._is_fresh = True
 
@@ -112,7 +114,10 @@ class Server:
             PortInUseError: somebody else listens there
         """
         limits, settings = self.settings.limits, self.settings
+        if settings.otlp_endpoint:
+            self._telemetry = _telemetry(settings.otlp_endpoint)
         server = grpc.aio.server(
+            interceptors=self._telemetry.interceptors if self._telemetry is not None else (),
             maximum_concurrent_rpcs=limits.transport_requests,
             options=[
                 ("grpc.max_receive_message_length", limits.transport_bytes),
@@ -253,6 +258,10 @@ class Server:
         self._challengers = Challengers(store, challengers, now=self._now, new_id=self._new_id)
         self._challengers.watch(desk)
         desk.counter = self.meter
+        if self._telemetry is not None:
+            from policybook.server.telemetry import Spans  # noqa: PLC0415 - an extra
+
+            desk.counter = Spans([self.meter] if self.meter is not None else [])
         self.services.desk = desk
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
@@ -278,10 +287,25 @@ class Server:
         await asyncio.to_thread(self._log.close)
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.close)
+        if self._telemetry is not None:
+            await asyncio.to_thread(self._telemetry.close)
 
     async def _set_health(self, status: Any) -> None:
         for service in ("", DECISIONS, POLICIES, AUDITS):
             await self._health.set(service, status)
+
+
+def _telemetry(endpoint: str) -> Telemetry:
+    """Begin to send traces.
+
+    Raises:
+        PortInUseError: what it takes is not installed
+    """
+    try:
+        from policybook.server.telemetry import Telemetry  # noqa: PLC0415 - an extra
+    except ImportError as e:
+        raise PortInUseError(f"traces need `{e.name}`, which is not installed: `pip install 'policybook[otel]'`") from None
+    return Telemetry(endpoint)
 
 
 def stale_s(reloaders: Sequence[Reloader]) -> float:

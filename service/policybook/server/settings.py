@@ -64,6 +64,7 @@ class Settings(BaseModel):
         None, ge=0, le=65_535, description="Port for Prometheus (/metrics); none unless it is set, 0 takes any."
     )
     metrics_host: str = Field("127.0.0.1", description="Address to listen on for Prometheus.")
+    otlp_endpoint: str = Field("", description="Send traces to this OpenTelemetry collector: `http://collector:4317`.")
     near_percent: int = Field(5, ge=0, le=100, description="How close to a threshold a request counts as near, in percent; 0: none is.")
     stale_after_s: float = Field(0.0, ge=0, description="Not healthy once an edited book has been refused for so long; 0 for never.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log, on standard error.")
