@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -34,9 +35,10 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 from protobuf.wkt import Any as WireAny
 
-from policybook.errors import PolicybookError, RequestError
+from policybook.errors import RequestError
 from policybook.server.access.gate import Gate, Visit
-from policybook.server.limits import Limits, TimeLimitError
+from policybook.server.access.roles import Caller
+from policybook.server.limits import Limits, RequestTooLargeError, TimeLimitError
 from policybook.server.meter import Meter
 from policybook.server.routes import Routes, Unary
 from policybook.server.status import abortion, status_of
@@ -56,7 +58,16 @@ _CODES = {
 # A request must have come whole within this time.
 BODY_S = 20.0
 CLOSE_S = 1.0
+# JSON of so many bytes is read or written within a millisecond or two.
+SHORT = 32 * 1024
 OPENAPI = "openapi.json"
+_STREAMS = frozenset(
+    f"/{service.full_name}/{method.name}"
+    for file in _FILES
+    for service in file.services_by_name.values()
+    for method in service.methods
+    if method.client_streaming or method.server_streaming
+)
 _HEAD = "POST /PACKAGE.SERVICE/METHOD with a JSON body; openapi.json says what there is."
 
 
@@ -74,18 +85,17 @@ def methods_of_files() -> Iterator[MethodDescriptor]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request: its bytes, or what is wrong with its text."""
+    """A request as it came, not looked at yet."""
 
     data: bytes
-    error: RequestError | None = None
+    is_json: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """An answer, and what message it is."""
+    """An answer as it goes out."""
 
     data: bytes
-    kind: type[Message]
 
 
 class _Binary(Codec[Any, Any]):
@@ -98,35 +108,49 @@ class _Binary(Codec[Any, Any]):
         return bytes(message.data)
 
     def decode(self, data: bytes | bytearray, message_class: Any) -> Any:
-        return _Asked(bytes(data))
+        return _Asked(bytes(data), is_json=False)
 
 
-class _Json(Codec[Any, Any]):
-    """JSON is read strictly: an unknown field is a fault, and a number where text is wanted would have been a float on its way."""
+class _Json(_Binary):
+    """So does JSON: it is read where that may take its time."""
 
     def name(self) -> str:
         return "json"
 
-    def encode(self, message: Any) -> bytes:
-        return json_format.MessageToJson(message.kind.FromString(message.data), indent=None, ensure_ascii=False).encode()
-
     def decode(self, data: bytes | bytearray, message_class: Any) -> Any:
-        try:
-            text = bytes(data).decode()
-            if text.lstrip()[:1] not in ("{", ""):
-                return _Asked(b"", RequestError("", "the JSON cannot be read: a request is an object, `{...}`"))
-            return _Asked(json_format.Parse(text or "{}", message_class(), max_recursion_depth=100).SerializeToString())
-        except UnicodeDecodeError:
-            return _Asked(b"", RequestError("", "the request is not UTF-8"))
-        except (json_format.ParseError, RecursionError, ValueError) as e:
-            return _Asked(b"", _fault_of(str(e)))
+        return _Asked(bytes(data), is_json=True)
+
+
+def message_of_json(data: bytes, kind: type[Message]) -> bytes:
+    """Read JSON strictly: an unknown field is a fault, and a number where text is wanted would have been a float on its way.
+
+    Returns:
+        the message's bytes
+    Raises:
+        RequestError: it cannot be read; where, and what is wanted
+    """
+    try:
+        text = data.decode()
+        if text.lstrip()[:1] not in ("{", ""):
+            raise RequestError("", "the JSON cannot be read: a request is an object, `{...}`")
+        return json_format.Parse(text or "{}", kind(), max_recursion_depth=100).SerializeToString()
+    except UnicodeDecodeError:
+        raise RequestError("", "the request is not UTF-8") from None
+    except (json_format.ParseError, RecursionError, ValueError) as e:
+        raise _fault_of(str(e)) from None
+
+
+def json_of_message(data: bytes, kind: type[Message]) -> bytes:
+    """Write a message as JSON."""
+    return json_format.MessageToJson(kind.FromString(data), indent=None, ensure_ascii=False).encode()
 
 
 def _fault_of(text: str) -> RequestError:
     """Say what is wrong with a JSON text: where, and what is wanted."""
     words = " ".join(text.split())[:500]
-    place, _, rest = words.removeprefix("Failed to parse ").partition(" field: ")
-    field = place if rest else ""
+    places = re.findall(r"Failed to parse (\S+) field: ", words)
+    unknown = re.search(r'has no field named "([^"]*)"', words)
+    field = ".".join([*places, *([unknown.group(1)] if unknown else [])])
     if "expected string" in words:
         words += '; numbers are written as text, since JSON\'s own are not exact: "2999.99"'
     return RequestError(field, f"the JSON cannot be read: {words}")
@@ -137,7 +161,6 @@ class _Context:
 
     def __init__(self, context: RequestContext[Any, Any]) -> None:
         self._context = context
-        self.status: status_pb2.Status | None = None
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the headers."""
@@ -150,10 +173,7 @@ class _Context:
 
     async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()) -> NoReturn:
         """End the call with a status."""
-        packed = dict(trailing_metadata).get("grpc-status-details-bin", b"")
-        status = status_pb2.Status.FromString(packed) if packed else status_pb2.Status(code=code.value[0], message=details)
-        made = [ErrorDetail(WireAny(type_url=d.type_url, value=d.value)) for d in status.details]
-        raise ConnectError(_CODES[status.code], status.message, made)
+        await _abort(code, details, trailing_metadata)
 
     def code(self) -> None:
         """Say nothing: the call has not ended yet."""
@@ -173,6 +193,51 @@ def _visit(method: str, context: RequestContext[Any, Any]) -> Visit:
     for name, value in context.request_headers.allitems():
         headers.setdefault(name.lower(), value)
     return Visit(method, headers, (context.client_address or "").rpartition(":")[0])
+
+
+class _AtTheGate:
+    """Lets calls in before anything of their bodies is read."""
+
+    def __init__(self, routes: Routes, gate: Gate) -> None:
+        self._routes = routes
+        self._gate = gate
+        self._inside: dict[int, Caller] = {}
+
+    async def on_start(self, ctx: RequestContext[Any, Any]) -> contextlib.ExitStack:
+        """Let a call in."""
+        name = f"/{ctx.method.service_name}/{ctx.method.name}"
+        with contextlib.ExitStack() as inside:
+            try:
+                inside.enter_context(self._routes.counted())
+                caller = await self._gate.enter(_visit(name, ctx))
+            except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+                await _refuse(e)
+            inside.callback(self._gate.leave, caller)
+            self._inside[id(ctx)] = caller
+            inside.callback(self._inside.pop, id(ctx))
+            return inside.pop_all()
+        raise AssertionError
+
+    async def on_end(self, token: contextlib.ExitStack, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
+        """See it off."""
+        token.close()
+
+    def caller(self, ctx: RequestContext[Any, Any]) -> Caller:
+        """Return who was let in."""
+        return self._inside[id(ctx)]
+
+
+async def _refuse(error: Exception) -> NoReturn:
+    """End a call with the status of an error, and its details."""
+    code, words, trailers = abortion(status_of(error))
+    await _abort(code, words, trailers)
+
+
+async def _abort(code: grpc.StatusCode, details: str, trailing_metadata: Any) -> NoReturn:
+    packed = dict(trailing_metadata).get("grpc-status-details-bin", b"")
+    status = status_pb2.Status.FromString(packed) if packed else status_pb2.Status(code=code.value[0], message=details)
+    made = [ErrorDetail(WireAny(type_url=d.type_url, value=d.value)) for d in status.details]
+    raise ConnectError(_CODES[status.code], status.message, made)
 
 
 # ---------------------------------------------------------------- the door
@@ -203,21 +268,22 @@ class Door(ConnectASGIApplication[None]):
     ) -> None:
         self._meter = meter
         self._methods = methods
-        self._routes = routes
-        self._gate = gate
+        self._at_the_gate = _AtTheGate(routes, gate)
         self._limits = limits
         self._origins = origins
         super().__init__(
             service=None,
             endpoints=lambda _: {f"/{m.containing_service.full_name}/{m.name}": self._endpoint(m) for m in methods_of_files()},
+            interceptors=[self._at_the_gate],
             read_max_bytes=limits.batch_bytes,
             codecs=[_Binary(), _Json()],
         )
 
     def _endpoint(self, method: MethodDescriptor) -> Any:
         name = f"/{method.containing_service.full_name}/{method.name}"
-        kind = GetMessageClass(method.output_type)
+        asks, gives = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
         call = self._methods[name]
+        most_bytes = self._limits.batch_bytes if method.name == "BatchDecide" else self._limits.unary_bytes
 
         async def answer(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
             began, code = time.perf_counter(), "CANCELLED"
@@ -235,25 +301,25 @@ class Door(ConnectASGIApplication[None]):
         async def answered(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
             own: Any = _Context(context)
             try:
-                with self._routes.counted():
-                    caller = await self._gate.enter(_visit(name, context))
-                    try:
-                        if asked.error is not None:
-                            raise asked.error
-                        async with asyncio.timeout(self._limits.deadline_s):
-                            return _Answered(await call(asked.data, own, caller), kind)
-                    except TimeoutError:
-                        raise TimeLimitError(self._limits.deadline_s) from None
-                    finally:
-                        self._gate.leave(caller)
-            except PolicybookError as e:
-                made: _Answered = await own.abort(*abortion(status_of(e)))
-                return made
+                async with asyncio.timeout(self._limits.deadline_s):
+                    data = asked.data
+                    if len(data) > most_bytes:
+                        raise RequestTooLargeError("bytes of a request", most_bytes, len(data))
+                    if asked.is_json:
+                        data = await _unhurried(message_of_json, data, asks)
+                    made = await call(data, own, self._at_the_gate.caller(context))
+                    return _Answered(await _unhurried(json_of_message, made, gives) if asked.is_json else made)
+            except ConnectError:
+                raise
+            except TimeoutError:
+                return await _refuse(TimeLimitError(self._limits.deadline_s))
+            except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
+                return await _refuse(e)
 
         info: Any = MethodInfo(
             name=method.name,
             service_name=method.containing_service.full_name,
-            input=GetMessageClass(method.input_type),
+            input=asks,
             output=_Answered,
             idempotency_level=IdempotencyLevel.UNKNOWN,
             stream_type=StreamType.UNARY,
@@ -273,9 +339,13 @@ class Door(ConnectASGIApplication[None]):
             data = _HEAD.encode() if scope["path"] == "/" else openapi()
             kind = "text/plain; charset=utf-8" if scope["path"] == "/" else "application/json"
             await _plain(send, 200, data if scope["method"] == "GET" else b"", kind)
+        elif scope["path"] in _STREAMS:
+            words = "streams of requests are answered over gRPC alone; here BatchDecide takes many at once"
+            await _plain(send, 501, json.dumps({"code": "unimplemented", "message": words}).encode(), "application/json")
         else:
             _mend_content_type(scope, headers)
-            await super().__call__(scope, _in_time(receive), _explained(send))
+            most_bytes = self._limits.batch_bytes if scope["path"].endswith("/BatchDecide") else self._limits.unary_bytes
+            await super().__call__(scope, _bounded(receive, most_bytes), _explained(send))
 
     def _with_origin(self, origin: str, send: Send) -> Send:
         """Let a web page of a known origin read the answer."""
@@ -300,6 +370,11 @@ class Door(ConnectASGIApplication[None]):
         return sent
 
 
+async def _unhurried(work: Callable[[bytes, type[Message]], bytes], data: bytes, kind: type[Message]) -> bytes:
+    """Turn JSON into a message or back; what is long, beside the loop, so that others get their turn."""
+    return work(data, kind) if len(data) <= SHORT else await asyncio.to_thread(work, data, kind)
+
+
 def openapi() -> bytes:
     """Return the OpenAPI document, as `make proto` made it."""
     return files("policybook.server").joinpath(OPENAPI).read_bytes()
@@ -317,23 +392,27 @@ def _mend_content_type(scope: Scope, headers: Mapping[str, str]) -> None:
         scope["headers"] = [*kept, (b"content-type", b"application/json")]
 
 
-def _in_time(receive: Receive) -> Receive:
-    """Give up on a body that does not come."""
+def _bounded(receive: Receive, most_bytes: int) -> Receive:
+    """Give up on a body that does not come, or does not end."""
     end = asyncio.get_running_loop().time() + BODY_S
+    is_whole, size = False, 0
 
     async def received() -> MutableMapping[str, Any]:
+        nonlocal is_whole, size
         # After the body one waits for the caller to hang up, for as long as it takes to answer.
-        if received.whole:  # type: ignore[attr-defined]
+        if is_whole:
             return await receive()
         try:
             async with asyncio.timeout_at(end):
                 message = await receive()
         except TimeoutError:
             raise ConnectError(Code.DEADLINE_EXCEEDED, f"the request did not come whole within {BODY_S:g} s") from None
-        received.whole = not message.get("more_body", False)  # type: ignore[attr-defined]
+        size += len(message.get("body", b""))
+        if size > most_bytes:
+            await _refuse(RequestTooLargeError("bytes of a request", most_bytes, size))
+        is_whole = not message.get("more_body", False)
         return message
 
-    received.whole = False  # type: ignore[attr-defined]
     return received
 
 
@@ -413,6 +492,8 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Who calls is who is at the other end; a proxy says for whom it speaks by `x-policybook-caller`.
+            proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=int(CLOSE_S),
         )
