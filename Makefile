@@ -7,6 +7,8 @@ PORT   ?= 50151
 RULES  ?= rules
 # Two: what the smallest machine has that runs these tests.
 JOBS   ?= 2
+# How callers of `make serve` prove who they are; anybody on this machine is served unless it is set (docs/security.md).
+ACCESS ?= --insecure
 # More arguments for the tool behind a target: make test ARGS='-k credit'
 ARGS   ?=
 
@@ -26,7 +28,7 @@ demo: setup ## Start the real server, send it the requests of examples/, print e
 
 .PHONY: serve
 serve: setup ## Serve the books in RULES (rules) on PORT (50151) until Ctrl-C
-	@exec $(BIN)/policybook serve $(RULES) --port $(PORT) $(ARGS)
+	@exec $(BIN)/policybook serve $(RULES) --port $(PORT) $(ACCESS) $(ARGS)
 
 .PHONY: check
 check: setup ## Check every book and its form, and run its test tables

@@ -234,7 +234,7 @@ def measure_server(seconds: float, figures: Figures) -> None:
         rules.mkdir()
         (rules / "t10.yaml").write_text(book_text("t10", 10))
         shutil.copy(ROOT / "rules" / "credit.yaml", rules)
-        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0", "--workers", "1"]
+        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0", "--workers", "1", "--insecure"]
         with server("policybook", command) as ours:
             at_start = ours.resident_mb()
             answer = Path(folder) / "answer"

@@ -122,7 +122,7 @@ def through_the_service(seconds: float, folder: Path) -> dict[str, tuple[Load, L
     rules.mkdir()
     (rules / "t10.yaml").write_text(book_text("t10", 10))
     (rules / "credit.yaml").write_bytes((ROOT / "rules" / "credit.yaml").read_bytes())
-    command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0", "--workers", "1"]
+    command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0", "--workers", "1", "--insecure"]
     simple = simple_requests()
     plans: dict[str, tuple[Callable[[], object], int]] = {
         "unary, ten rows": (lambda: unary(f"{SERVICE}/Decide", simple), 8),

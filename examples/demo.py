@@ -50,7 +50,7 @@ def server(rules: Path) -> Iterator[str]:
         FaultError: it did not come up
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-        command = [sys.executable, "-m", "policybook", "serve", str(rules), "--port", "0", "--reload-s", "0"]
+        command = [sys.executable, "-m", "policybook", "serve", str(rules), "--port", "0", "--reload-s", "0", "--insecure"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8")
         try:
             yield _address(process, log)

@@ -91,7 +91,20 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    command = [sys.executable, "-m", "policybook", "serve", "books", "--port", "0", "--log-level", "warning", "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "policybook",
+        "serve",
+        "books",
+        "--port",
+        "0",
+        "--log-level",
+        "warning",
+        "--workers",
+        "1",
+        "--insecure",
+    ]
     with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         try:
             assert process.stdout
@@ -151,7 +164,7 @@ def test_a_server_that_is_not_there() -> None:
 
 
 def test_books_with_errors_are_not_served() -> None:
-    done = run("serve", "faulty", "--port", "0")
+    done = run("serve", "faulty", "--port", "0", "--insecure")
     assert done.returncode == 1
     assert "faulty/library.yaml:9:17: error[PB209 hit-policy]" in done.stderr
     assert done.stderr.endswith("error: books with errors are not served\n")

@@ -95,7 +95,16 @@ CASES: list[tuple[str, grpc.StatusCode, tuple[Any, ...], type[PolicybookError], 
     ("deadline", Code.DEADLINE_EXCEEDED, (info("TIME"),), client.DeadlineExceededError, {}),
     ("internal", Code.INTERNAL, (info("INTERNAL", incident="i-7"),), client.InternalError, {"incident_id": "i-7"}),
     ("crash without details", Code.UNKNOWN, (), client.InternalError, {"incident_id": "", "code": Code.UNKNOWN}),
-    ("anything else", Code.PERMISSION_DENIED, (info("NO_TOKEN", "proxy.example"),), PolicybookError, {"reason": "NO_TOKEN"}),
+    ("nobody", Code.UNAUTHENTICATED, (info("CREDENTIALS_REFUSED"),), client.UnauthenticatedError, {"reason": "CREDENTIALS_REFUSED"}),
+    (
+        "no role",
+        Code.PERMISSION_DENIED,
+        (info("ROLE_REQUIRED", roles="admin,audit", policy="credit"),),
+        client.PermissionDeniedError,
+        {"roles": ("admin", "audit"), "policy": "credit"},
+    ),
+    ("a proxy's refusal", Code.PERMISSION_DENIED, (info("NO_TOKEN", "proxy.example"),), client.PermissionDeniedError, {"roles": ()}),
+    ("anything else", Code.ABORTED, (info("RACE", "proxy.example"),), PolicybookError, {"reason": "RACE"}),
     ("another's reason", Code.INVALID_ARGUMENT, (info("INVALID_FACTS", "proxy.example"),), client.InvalidRequestError, {}),
 ]
 
@@ -205,6 +214,6 @@ def test_an_item_with_a_senseless_code_is_an_error(kit: Any, number: int) -> Non
 
 def test_there_is_one_tree_of_errors() -> None:
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
-    assert len(kinds) == 13
+    assert len(kinds) == 15
     assert all(issubclass(kind, PolicybookError) for kind in kinds)
     assert {kind.__name__ for kind in kinds} <= set(client.__all__)

@@ -155,6 +155,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 "0",
                 "--workers",
                 "1",
+                "--insecure",
             ],
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -188,13 +188,13 @@ class Calls:
 class Process:
     """The server as its users run it: a process of its own."""
 
-    def __init__(self, *arguments: str | Path, log: Path) -> None:
+    def __init__(self, *arguments: str | Path, log: Path, insecure: bool = True) -> None:
         self.log = log
         self._log = log.open("wb")
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "service"), "PYTHONUNBUFFERED": "1"}
         self.popen = subprocess.Popen(
             # One process unless a test asks for more: `--workers` again.
-            [sys.executable, "-m", "policybook", "serve", "--workers", "1", *map(str, arguments)],
+            [sys.executable, "-m", "policybook", "serve", "--workers", "1", *(["--insecure"] if insecure else []), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

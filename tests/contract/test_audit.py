@@ -598,7 +598,7 @@ def test_a_log_that_cannot_be_kept(
 def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
     path = tmp_path / "decisions.db"
     at = [datetime(2026, 3, 31, 8, tzinfo=UTC)]
-    settings = Settings(books=(BOOKS,), port=0, reload_s=0.0, log=str(path))
+    settings = Settings(insecure=True, books=(BOOKS,), port=0, reload_s=0.0, log=str(path))
     with in_thread(settings, now=lambda: at[0]) as inside, Audits(inside.port) as calls:
         before = [calls.decide(order(str(n), request_id=f"so-{n}")).decision_id for n in range(3)]
         at[0] -= timedelta(hours=5)

@@ -432,7 +432,7 @@ HEADERS = b"\x83\x86" + b"".join(
 def test_a_broken_message_in_sound_frames(body: bytes, status: bytes) -> None:
     frames = [len(HEADERS).to_bytes(3, "big") + b"\x01\x04\x00\x00\x00\x01" + HEADERS]
     frames.append(len(body).to_bytes(3, "big") + b"\x00\x01\x00\x00\x00\x01" + body)
-    with in_thread(Settings(books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port) as calls:
+    with in_thread(Settings(insecure=True, books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port) as calls:
         got = b""
         with socket.create_connection(("127.0.0.1", inside.port), timeout=5) as connection:
             sent = b"grpc-status" + bytes((len(status),)) + status

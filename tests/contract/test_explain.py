@@ -176,7 +176,7 @@ def test_decisions_are_not_held_up_and_explanations_have_a_limit(monkeypatch: py
         return real(self, question)
 
     monkeypatch.setattr(explainer.Explainer, "explain", slow)
-    settings = Settings(books=(BOOKS,), port=0, reload_s=0, limits=Limits(concurrent_explanations=1))
+    settings = Settings(insecure=True, books=(BOOKS,), port=0, reload_s=0, limits=Limits(concurrent_explanations=1))
     with in_thread(settings) as inside, Calls(inside.port) as calls:
         first = calls.decisions.Explain.future(asked(), timeout=30)
         assert started.wait(10)
@@ -191,7 +191,7 @@ def test_decisions_are_not_held_up_and_explanations_have_a_limit(monkeypatch: py
 
 
 def test_no_time_is_said() -> None:
-    settings = Settings(books=(BOOKS,), port=0, reload_s=0, limits=Limits(explain_s=0.0))
+    settings = Settings(insecure=True, books=(BOOKS,), port=0, reload_s=0, limits=Limits(explain_s=0.0))
     with in_thread(settings) as inside, Calls(inside.port) as calls:
         found = explain(calls, asked(varied_inputs=["amount"]))
         assert found.answer.outputs["outcome"] == word("ship")
@@ -203,7 +203,7 @@ def test_no_time_is_said() -> None:
 
 
 def test_a_search_ends_when_the_server_goes_down() -> None:
-    with in_thread(Settings(books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port):
+    with in_thread(Settings(insecure=True, books=(BOOKS,), port=0, reload_s=0)) as inside, Calls(inside.port):
         services = inside.services
         assert services._clock_until_the_end() <= time.monotonic()
         services.stopping = True

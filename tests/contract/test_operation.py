@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from access import Authority, Callers
 from contract.calls import BOOKS, DECIDE, Calls, Process, in_thread, money, number, order, refusal_of, refused, word
 from fuzz import http2
 from policybook.audit.log import NoLog
@@ -39,7 +40,7 @@ FULL = trace_pb2.TRACE_LEVEL_FULL
 
 
 def settings(**rest: Any) -> Settings:
-    return Settings(**{"books": (BOOKS,), "port": 0, "reload_s": 0.0, **rest})
+    return Settings(**{"insecure": True, "books": (BOOKS,), "port": 0, "reload_s": 0.0, **rest})
 
 
 def health(calls: Calls, service: str = "") -> int:
@@ -114,16 +115,21 @@ def test_started_twice(server: Process, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "why"),
+    ("host", "why"),
     [
-        ({"host": "192.0.2.1"}, "192.0.2.1:0: cannot assign requested address"),
-        ({"host": "no.such.host.invalid"}, "no.such.host.invalid:0: "),
+        ("192.0.2.1", "192.0.2.1:0: cannot assign requested address"),
+        ("no.such.host.invalid", "no.such.host.invalid:0: "),
     ],
 )
-def test_an_address_that_cannot_be(place: dict[str, Any], why: str) -> None:
+def test_an_address_that_cannot_be(host: str, why: str, tmp_path: Path) -> None:
+    callers = Callers(tmp_path / "callers.yaml")
+    callers.add("erp", "decide")
+    certificate, key = Authority().serve(tmp_path)
+
     async def start() -> None:
+        made = Server(settings(insecure=False, host=host, callers=callers.path, tls_certificate=certificate, tls_key=key))
         with pytest.raises(PortInUseError) as failed:
-            await Server(settings(**place)).start()
+            await made.start()
         assert str(failed.value).startswith(f"cannot listen on {why}")
 
     asyncio.run(start())

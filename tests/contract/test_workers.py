@@ -302,7 +302,7 @@ def test_a_book_that_goes_is_gone_everywhere(start: Starter, books: Path) -> Non
 
 def test_a_worker_that_hangs_or_dies_during_an_edit_holds_nobody_up(books: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = (books / "shop.yaml").read_text(encoding="utf-8")
-    settings = Settings(books=(books,), port=0, workers=2, reload_s=0.05, log=str(tmp_path / "decisions.db"))
+    settings = Settings(insecure=True, books=(books,), port=0, workers=2, reload_s=0.05, log=str(tmp_path / "decisions.db"))
     asked: list[str] = []
 
     def edit() -> None:
@@ -353,7 +353,7 @@ def test_what_one_worker_cannot_make_none_puts_into_service(books: Path, tmp_pat
                 command = (sys.executable, "-P", "-m", "policybook.server.worker", str(theirs.fileno()))
                 process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),))
             line = await Line.over(ours)
-            await line.send(Start(Settings(books=(books,), workers=2), port))
+            await line.send(Start(Settings(insecure=True, books=(books,), workers=2), port))
 
             async def ask(message: Any) -> Done:
                 await line.send(message)

@@ -68,7 +68,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the real service, with its own copy of the books."""
     rules = tmp_path_factory.mktemp("served") / "rules"
     shutil.copytree(ROOT / "rules", rules)
-    command = [Path(sys.executable).with_name("policybook"), "serve", rules, "--port", "0", "--workers", "1"]
+    command = [Path(sys.executable).with_name("policybook"), "serve", rules, "--port", "0", "--workers", "1", "--insecure"]
     log = rules.parent / "log"
     with log.open("wb") as err:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, cwd=rules.parent)

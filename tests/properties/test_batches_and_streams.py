@@ -101,7 +101,10 @@ def asked(draw: st.DrawFn) -> list[pb.DecideRequest]:
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[Calls]:
-    with in_thread(Settings(books=(ROOT / "rules",), port=0, reload_s=0), now=lambda: NOW) as inside, Calls(inside.port) as made:
+    with (
+        in_thread(Settings(insecure=True, books=(ROOT / "rules",), port=0, reload_s=0), now=lambda: NOW) as inside,
+        Calls(inside.port) as made,
+    ):
         yield made
 
 

@@ -6,8 +6,8 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final, TypedDict
@@ -21,6 +21,7 @@ from policybook_client.decision import DecisionRequest, TraceLevel
 from policybook_client.errors import DeadlineExceededError, PolicybookError, ResourceExhaustedError, UnavailableError
 
 Metadata = Sequence[tuple[str, str | bytes]]
+Token = str | Callable[[], str]
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=5)
 # LIMIT: gRPC takes 4 MiB unless told otherwise; 10,000 decisions with their traces are some 20 MB.
@@ -65,6 +66,7 @@ class ClientOptions(TypedDict, total=False):
     """The keyword arguments of both clients; see `PolicybookClient`."""
 
     credentials: grpc.ChannelCredentials | None
+    token: Token | None
     insecure: bool
     timeout: timedelta
     retry: RetryPolicy | None
@@ -133,12 +135,23 @@ class Settings:
 
     target: str
     credentials: grpc.ChannelCredentials | None
+    token: Token | None = field(repr=False)
     timeout: timedelta
     retry: RetryPolicy | None
-    metadata: Metadata
+    metadata: Metadata = field(repr=False)
     language: str
     trace: TraceLevel
     channel_options: tuple[tuple[str, Any], ...]
+
+    def call_metadata(self) -> Metadata:
+        """Return what goes with a call; a token that changes is asked for.
+
+        Raises:
+            TypeError, ValueError: what was given for a token is none
+        """
+        if self.token is None:
+            return self.metadata
+        return (*self.metadata, _authorization(self.token() if callable(self.token) else self.token))
 
     @classmethod
     def of(
@@ -146,6 +159,7 @@ class Settings:
         target: str,
         *,
         credentials: grpc.ChannelCredentials | None,
+        token: Token | None,
         insecure: bool,
         timeout: timedelta,
         retry: RetryPolicy | None,
@@ -169,6 +183,10 @@ class Settings:
                 f"`{target}` is not on this machine: pass `credentials=grpc.ssl_channel_credentials()`, "
                 "or `insecure=True` to send facts unprotected"
             )
+        if token is not None and credentials is None and not loopback:
+            raise ValueError("a token goes to another machine over TLS alone: pass `credentials=` as well")
+        if isinstance(token, str):
+            _authorization(token)
         seconds_of(timeout)
         options: list[tuple[str, Any]] = [
             ("grpc.primary_user_agent", f"policybook-client/{__version__}"),
@@ -186,6 +204,7 @@ class Settings:
         return cls(
             target=target,
             credentials=credentials,
+            token=token,
             timeout=timeout,
             retry=retry,
             metadata=tuple(metadata),
@@ -194,6 +213,15 @@ class Settings:
             # The caller's come last, and the last one of a name counts.
             channel_options=(*options, *channel_options),
         )
+
+
+def _authorization(token: object) -> tuple[str, str]:
+    # What is wrong with it is said without it.
+    if not isinstance(token, str):
+        raise TypeError(f"a token is a str, or a function that returns one, not {type(token).__name__}")
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ValueError("this token is empty, or has characters that no header takes, such as the end of a line")
+    return ("authorization", f"Bearer {token}")
 
 
 def is_loopback(target: str) -> bool:

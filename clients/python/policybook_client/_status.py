@@ -20,11 +20,13 @@ from policybook_client.errors import (
     InvalidRequestError,
     NotFoundError,
     NotInForceError,
+    PermissionDeniedError,
     PolicybookError,
     PreconditionViolation,
     QuotaViolation,
     RequestIdTakenError,
     ResourceExhaustedError,
+    UnauthenticatedError,
     UnavailableError,
     VersionMismatchError,
 )
@@ -105,6 +107,11 @@ def _error(code: grpc.StatusCode, message: str, details: Iterable[Any]) -> Polic
             return ResourceExhaustedError(message, violations=found.quotas(), retry_after=found.retry_after(), **common)
         case grpc.StatusCode.UNAVAILABLE:
             return UnavailableError(message, retry_after=found.retry_after(), **common)
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return UnauthenticatedError(message, **common)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            roles = tuple(filter(None, metadata.get("roles", "").split(",")))
+            return PermissionDeniedError(message, roles=roles, policy=metadata.get("policy", ""), **common)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceededError(message, **common)
         case grpc.StatusCode.INTERNAL | grpc.StatusCode.UNKNOWN | grpc.StatusCode.DATA_LOSS:

@@ -22,7 +22,7 @@ import grpc
 import grpc.aio
 
 from policybook_client import _read, _records, _rpc
-from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy
+from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy, Token
 from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
@@ -51,6 +51,7 @@ class AsyncPolicybookClient:
         target: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         insecure: bool = False,
         timeout: timedelta = _rpc.DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = _rpc.DEFAULT_RETRY,
@@ -69,6 +70,7 @@ class AsyncPolicybookClient:
         self._settings = _rpc.Settings.of(
             target,
             credentials=credentials,
+            token=token,
             insecure=insecure,
             timeout=timeout,
             retry=retry,
@@ -212,7 +214,7 @@ class AsyncPolicybookClient:
             request_serializer=_rpc.STREAM_DECIDE.request.SerializeToString,
             response_deserializer=_rpc.STREAM_DECIDE.response.FromString,
         )
-        call: Any = method(source.requests(), metadata=self._settings.metadata)
+        call: Any = method(source.requests(), metadata=self._settings.call_metadata())
         ending = _Ending(call)
         responses = aiter(call)
         watch = asyncio.create_task(_watch(clock, call), name="policybook-stream-watch")
@@ -414,7 +416,10 @@ class AsyncPolicybookClient:
     ) -> T:
         try:
             answer = await self._method(method)(
-                request, timeout=attempts.left_s(), metadata=self._settings.metadata, wait_for_ready=wait_for_ready
+                request,
+                timeout=attempts.left_s(),
+                metadata=self._settings.call_metadata(),
+                wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as failure:
             raise error_of_call(failure) from failure

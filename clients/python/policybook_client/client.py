@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 import grpc
 
 from policybook_client import _read, _records, _rpc
-from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy
+from policybook_client._rpc import ClientOptions, Metadata, RetryPolicy, Token
 from policybook_client._status import error_of_call, unreadable
 from policybook_client.catalog import CheckReport, DecisionDefinition, Health, Policy
 from policybook_client.decision import Decision, DecisionRequest, TraceLevel
@@ -45,6 +45,7 @@ class PolicybookClient:
         target: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
         insecure: bool = False,
         timeout: timedelta = _rpc.DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = _rpc.DEFAULT_RETRY,
@@ -60,6 +61,8 @@ class PolicybookClient:
         Args:
             target: `localhost:50151`, `unix:/run/policybook.sock`, or any other gRPC target
             credentials: of TLS: `grpc.ssl_channel_credentials()`. Not needed for a target on this machine
+            token: says who calls; a function is asked before every call and attempt, from the thread or loop of the
+                call, so it should keep what it has and renew it in time
             insecure: send facts unprotected to another machine, inside a network that is protected by itself
             timeout: of each call, all its attempts together, unless the call says otherwise
             retry: when a call is made again; None: never
@@ -70,11 +73,13 @@ class PolicybookClient:
             trace: how much of the reasoning comes back, unless the call says otherwise
             channel_options: further options of the gRPC channel; they win over those above
         Raises:
-            ValueError: the target is on another machine and neither `credentials` nor `insecure` is given
+            ValueError: the target is on another machine and neither `credentials` nor `insecure` is given, or a token
+                would go there without TLS
         """
         self._settings = _rpc.Settings.of(
             target,
             credentials=credentials,
+            token=token,
             insecure=insecure,
             timeout=timeout,
             retry=retry,
@@ -286,7 +291,7 @@ class PolicybookClient:
         """
         clock = _rpc.StreamClock(self._timeout(timeout))
         source = _Source(requests, lambda one, number: _rpc.stream_request(one, self._settings, number), clock)
-        call: Any = self._stream(source, metadata=self._settings.metadata)
+        call: Any = self._stream(source, metadata=self._settings.call_metadata())
         done = threading.Event()
         watch = threading.Thread(target=_watch, args=(clock, call, done), name="policybook-stream-watch", daemon=True)
         watch.start()
@@ -526,7 +531,10 @@ class PolicybookClient:
     ) -> T:
         try:
             answer = self._unary[method](
-                request, timeout=attempts.left_s(), metadata=self._settings.metadata, wait_for_ready=wait_for_ready
+                request,
+                timeout=attempts.left_s(),
+                metadata=self._settings.call_metadata(),
+                wait_for_ready=wait_for_ready,
             )
         except grpc.RpcError as failure:
             raise error_of_call(failure) from failure

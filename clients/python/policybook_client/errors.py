@@ -166,6 +166,31 @@ class InvalidRequestError(PolicybookError):
         return tuple(map(str, self.field_violations))
 
 
+class UnauthenticatedError(PolicybookError):
+    """The service does not know who calls: no token, or one that it does not take (UNAUTHENTICATED)."""
+
+    default_code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDeniedError(PolicybookError):
+    """The caller has not the role that this needs (PERMISSION_DENIED).
+
+    Attributes:
+        roles: any one of them would do
+        policy: the policy that it is needed for; empty: the call as such
+    """
+
+    default_code = grpc.StatusCode.PERMISSION_DENIED
+
+    roles: tuple[str, ...]
+    policy: str
+
+    def __init__(self, message: str, *, roles: tuple[str, ...] = (), policy: str = "", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.roles = roles
+        self.policy = policy
+
+
 class InvalidFactsError(InvalidRequestError):
     """Facts are missing, unknown, of the wrong type or out of bounds."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from policybook.cli.access import Access, access_options
 from policybook.cli.books import book_named, open_desk
 from policybook.cli.check import default_books
 from policybook.cli.completion import complete_fact, complete_name
@@ -36,6 +37,7 @@ from policybook.model.facts import RawFacts
     "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
 )
 @click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of reading books.")
+@access_options
 @click.option("--as-of", metavar="DAY", help="Apply the policy as of a day or instant  [default: now]")
 @click.option("--version", "version", default="", metavar="HASH", help="Decide only by this version of the policy.")
 @click.option(
@@ -51,6 +53,7 @@ def command(
     request_file: str | None,
     books_path: tuple[Path, ...],
     server: str | None,
+    access: Access,
     as_of: str | None,
     version: str,
     trace: str,
@@ -81,7 +84,7 @@ def command(
     given |= facts_from_arguments(facts)
     day = as_of or str(request.get("as_of", ""))
     asked = _Asked(name, given, day, version, trace, str(request.get("request_id", "")))
-    view = asked.remotely(server, lang) if server else asked.here(books_path or default_books())
+    view = asked.remotely(server, lang, access) if server else asked.here(books_path or default_books())
     if as_json:
         click.echo(json.dumps(view.as_json(), ensure_ascii=False, indent=2))
         return
@@ -103,10 +106,10 @@ class _Asked:
         self.trace = trace
         self.request_id = request_id
 
-    def remotely(self, server: str, lang: str) -> DecisionView:
+    def remotely(self, server: str, lang: str, access: Access) -> DecisionView:
         from policybook.cli.remote import Service  # noqa: PLC0415 - needs the client package, and grpc
 
-        service = Service(server, lang)
+        service = Service(server, lang, access)
         try:
             policy = self.decision.partition(".")[0]
             as_of = moment(self.as_of, service.zone(policy)) if self.as_of else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from policybook.cli.access import Access, access_options
 from policybook.cli.books import book_named, open_desk
 from policybook.cli.check import default_books
 from policybook.cli.completion import complete_fact, complete_name
@@ -47,6 +48,7 @@ from policybook.model.facts import Raw
     "--books", "books_path", multiple=True, type=click.Path(exists=True, path_type=Path), help="Books or their folder  [default: rules/]"
 )
 @click.option("--server", metavar="HOST:PORT", help="Ask a running service instead of reading books.")
+@access_options
 @click.option("--as-of", metavar="DAY", help="Apply the policy as of a day or instant  [default: now]")
 @click.option("--version", "version", default="", metavar="HASH", help="Explain only by this version of the policy.")
 @click.option(
@@ -61,6 +63,7 @@ def command(
     facts_file: str | None,
     books_path: tuple[Path, ...],
     server: str | None,
+    access: Access,
     lang: str,
     form: str,
     **options: Any,
@@ -92,7 +95,7 @@ def command(
         version=options["version"],
         effort_s=options["effort"],
     )
-    view = asked.remotely(server, lang) if server else asked.here(books_path or default_books())
+    view = asked.remotely(server, lang, access) if server else asked.here(books_path or default_books())
     if form == "json":
         click.echo(json.dumps(view.json, ensure_ascii=False, indent=2))
         return
@@ -127,12 +130,12 @@ class Asked:
         self.version = version
         self.effort_s = effort_s
 
-    def remotely(self, server: str, lang: str) -> ExplainView:
+    def remotely(self, server: str, lang: str, access: Access) -> ExplainView:
         """Ask a service."""
         from policybook.cli.explain_remote import explained  # noqa: PLC0415 - needs the client package, and grpc
         from policybook.cli.remote import Service  # noqa: PLC0415 - needs the client package, and grpc
 
-        service = Service(server, lang)
+        service = Service(server, lang, access)
         try:
             as_of = moment(self.as_of, service.zone(self.decision.partition(".")[0])) if self.as_of else None
             return explained(service, self, as_of)

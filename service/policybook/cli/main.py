@@ -29,6 +29,7 @@ COMMANDS = (
     "book",
     "serve",
     "config",
+    "token",
     "health",
     "audit",
     "replay",

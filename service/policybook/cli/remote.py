@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from policybook.cli.access import NOBODY, Access
 from policybook.cli.exits import FaultError, RefusedError
 from policybook.cli.view import DecisionView, ShownCell, ShownFigure, ShownHeadroom, ShownItem, ShownRow, ShownTable, ShownValue, far_text
 from policybook.cli.words import Lang
@@ -53,14 +54,14 @@ def client_package() -> Any:
 class Service:
     """A running service, asked in the languages to be shown."""
 
-    def __init__(self, target: str, lang: Lang) -> None:
+    def __init__(self, target: str, lang: Lang, access: Access = NOBODY) -> None:
         self.pc = client_package()
         self.langs = ("en", "zh") if lang == "both" else (lang,)
         host = target.rpartition(":")[0].strip("[]")
         if not re.search(r":\d{1,5}\Z", target) and not target.startswith(("unix:", "dns:")):
             raise RefusedError(f"--server: `{target}` is no address such as `localhost:50151`")
         try:
-            self.client: pc.PolicybookClient = self.pc.PolicybookClient(target)
+            self.client: pc.PolicybookClient = self.pc.PolicybookClient(target, **access.options(target))
         except ValueError as e:
             raise RefusedError(f"--server: {host}: {e}") from None
         self._definitions: dict[tuple[str, str], pc.DecisionDefinition] = {}

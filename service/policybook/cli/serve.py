@@ -9,12 +9,16 @@ import click
 from policybook.cli.books import read_books
 from policybook.cli.check import default_books
 from policybook.cli.console import err
-from policybook.cli.exits import FINDINGS, say
+from policybook.cli.exits import FINDINGS, FaultError, say
 from policybook.cli.findings import print_findings
 from policybook.cli.settings import configured, settings_options
 from policybook.diagnostics import Report
+from policybook.server.access.errors import AccessFileError
+from policybook.server.access.keeper import Keeper
+from policybook.server.app import certificates_of, utc_now
 from policybook.server.logs import log_as
 from policybook.server.serve import serve as run_server
+from policybook.server.settings import Settings, SettingsError
 
 
 @click.command()
@@ -34,6 +38,7 @@ def command(ctx: click.Context, /, **_: Any) -> None:
         raise click.UsageError("--mask and --mask-key are for a decision log; name its file with --log")
     log_as(settings)
     settings = settings.model_copy(update={"books": settings.books or default_books()})
+    _check_access(settings)
     # The server refuses bad books too, but without the lines they stand on.
     read = read_books(settings.books)
     if not read.report.ok:
@@ -42,3 +47,14 @@ def command(ctx: click.Context, /, **_: Any) -> None:
         ctx.exit(FINDINGS)
     settings.decision_log()
     ctx.exit(run_server(settings, read.loaded))
+
+
+def _check_access(settings: Settings) -> None:
+    """Say at once what the server would say when the books are proved."""
+    try:
+        Keeper(settings.means())
+        certificates_of(settings, utc_now)
+    except SettingsError as e:
+        raise click.UsageError("\n".join(e.lines)) from None
+    except AccessFileError as e:
+        raise FaultError(str(e)) from None

@@ -64,6 +64,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[F], F]:
     default = field.get_default(call_default_factory=True)
     if isinstance(default, enum.Enum):
         default = default.value
+    if field.annotation is bool:
+        return click.option(flag_of(name), name, is_flag=True, default=default, help=field.description)
     return click.option(
         flag_of(name),
         name,
@@ -97,6 +99,4 @@ def _plain(kind: type, field: FieldInfo) -> click.ParamType[Any]:
         return click.IntRange(low, high)  # type: ignore[arg-type]  # bounds of numbers are numbers
     if kind is float:
         return click.FloatRange(low, high)  # type: ignore[arg-type]  # see above
-    if kind is bool:
-        return click.BOOL
     return click.Path(path_type=Path) if kind is Path else click.STRING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 
 class PortInUseError(Exception):
@@ -12,6 +13,15 @@ class PortInUseError(Exception):
 def address_of(host: str, port: int) -> str:
     """Write an address as gRPC reads it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached from this machine alone; one that cannot be found out cannot."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ip_address(str(place[0]).partition("%")[0]).is_loopback for *_, place in found)
 
 
 def listening(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -23,7 +23,8 @@ from policybook.challenge import Challengers
 from policybook.desk import Desk
 from policybook.diagnostics import did_you_mean
 from policybook.errors import LogError
-from policybook.server.access.gate import Gate
+from policybook.server.access.certificates import Certificates, Pair
+from policybook.server.access.keeper import Keeper
 from policybook.server.address import PortInUseError, address_of, listening, reserve
 from policybook.server.beside import Careful
 from policybook.server.meter import Meter, Sample
@@ -90,7 +91,9 @@ class Server:
         self.http_port = 0
         self._http: HttpServer | None = None
         self.meter = Meter(settings.near_percent) if settings.metrics_port is not None else None
-        self.gate = Gate(is_open=True, caller_key=settings.caller_key, retry_s=settings.limits.retry_s)
+        self._keeper = Keeper(settings.means())
+        self.gate = self._keeper.gate
+        self._certificates = certificates_of(settings, now)
         self.services = Services(settings.limits, now, self.gate)
         self._loaded = loaded
         self._shares_port = shares_port
@@ -119,36 +122,27 @@ class Server:
         server = grpc.aio.server(
             interceptors=self._telemetry.interceptors if self._telemetry is not None else (),
             maximum_concurrent_rpcs=limits.transport_requests,
-            options=[
-                ("grpc.max_receive_message_length", limits.transport_bytes),
-                ("grpc.max_send_message_length", -1),
-                # With it a second server would silently share the port and get half of the calls.
-                ("grpc.so_reuseport", int(self._shares_port)),
-                # Also the handshake of TLS, and the settings of HTTP/2, which every client sends first.
-                ("grpc.server_handshake_timeout_ms", round(limits.handshake_s * 1000)),
-                # A peer that is gone without a word, or stops in the middle of a frame, is noticed, and its streams ended.
-                ("grpc.keepalive_time_ms", round(limits.keepalive_s * 1000)),
-                ("grpc.keepalive_timeout_ms", round(limits.keepalive_wait_s * 1000)),
-                ("grpc.keepalive_permit_without_calls", 1),
-                # Clients may ping as often as every 10 seconds, calls or not.
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            ],
+            options=self._options(),
         )
         server.add_generic_rpc_handlers((self._routes,))
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         named = (DECISIONS, POLICIES, AUDITS, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        beside: Any = Careful(server)
+        beside: Any = Careful(server, self.gate, limits)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(named), beside)  # type: ignore[no-untyped-call] # types-grpcio-reflection
         address = address_of(settings.host, settings.port)
         if not self._shares_port:
             reserve(settings.host, settings.port).close()
         try:
-            self.port = server.add_insecure_port(address)
+            if self._certificates is None:
+                self.port = server.add_insecure_port(address)
+            else:
+                self.port = server.add_secure_port(address, _credentials(self._certificates))
         except RuntimeError:
             raise PortInUseError(f"cannot listen on {address}") from None
         await server.start()
         self._server = server
+        self._keeper.watch()
         if settings.http_port is not None:
             await self._start_http(settings.host, settings.http_port)
 
@@ -164,10 +158,33 @@ class Server:
                 self.services.unary(), self._routes, self.gate, self.settings.limits, origins=self.settings.http_origins, meter=self.meter
             ),
             taken,
+            certificates_of(self.settings, self._now),
         )
         await self._http.start()
         if not self._shares_port:
-            say_http(host, self.http_port)
+            say_http(self.settings, self.http_port)
+
+    def _options(self) -> list[tuple[str, int]]:
+        limits = self.settings.limits
+        options = [
+            ("grpc.max_receive_message_length", limits.transport_bytes),
+            ("grpc.max_send_message_length", -1),
+            # With it a second server would silently share the port and get half of the calls.
+            ("grpc.so_reuseport", int(self._shares_port)),
+            ("grpc.max_allowed_incoming_connections", limits.connections),
+            # Also the handshake of TLS, and the settings of HTTP/2, which every client sends first.
+            ("grpc.server_handshake_timeout_ms", round(limits.handshake_s * 1000)),
+            # A peer that is gone without a word, or stops in the middle of a frame, is noticed, and its streams ended.
+            ("grpc.keepalive_time_ms", round(limits.keepalive_s * 1000)),
+            ("grpc.keepalive_timeout_ms", round(limits.keepalive_wait_s * 1000)),
+            ("grpc.keepalive_permit_without_calls", 1),
+            # Clients may ping as often as every 10 seconds, calls or not.
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ]
+        if limits.connection_s:
+            options.append(("grpc.max_connection_age_ms", round(limits.connection_s * 1000)))
+            options.append(("grpc.max_connection_age_grace_ms", round(limits.deadline_s * 1000)))
+        return options
 
     async def load(self) -> tuple[str, ...]:
         """Load the books, then take calls and look for edited books; return the names of the policies.
@@ -272,6 +289,7 @@ class Server:
             return
         if self._staleness is not None:
             self._staleness.cancel()
+        self._keeper.stop()
         await self._health.enter_graceful_shutdown()
         self.services.stop()
         for reloader in self._reloaders:
@@ -308,6 +326,33 @@ def _telemetry(endpoint: str) -> Telemetry:
     return Telemetry(endpoint)
 
 
+def certificates_of(settings: Settings, now: Clock) -> Certificates | None:
+    """Read the certificate that the service has, if it has one.
+
+    Raises:
+        CertificateError: it cannot be used
+    """
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca, now=now)
+
+
+def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
+    """Return what gRPC asks for the certificate at every new connection."""
+
+    def configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], root_certificates=pair.client_ca)
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        pair = certificates.changed()
+        return configuration(pair) if pair is not None else None
+
+    pair = certificates.pair
+    # None stands for no change, which the stubs do not know.
+    look: Any = changed
+    return grpc.dynamic_ssl_server_credentials(configuration(pair), look, require_client_authentication=pair.client_ca is not None)
+
+
 def stale_s(reloaders: Sequence[Reloader]) -> float:
     """Return for how many seconds an edited book has been refused; 0: none is."""
     return max((r.stale_s for r in reloaders), default=0.0)
@@ -320,9 +365,9 @@ def reload_samples(reloaders: Sequence[Reloader]) -> list[Sample]:
     return [*found, Sample("policybook_books_stale_seconds", (), stale_s(reloaders))]
 
 
-def say_http(host: str, port: int) -> None:
+def say_http(settings: Settings, port: int) -> None:
     """Say where JSON over HTTP is answered."""
-    log.info("JSON over HTTP on http://%s", address_of(host, port))
+    log.info("JSON over HTTP on http%s://%s", "s" if settings.tls_certificate else "", address_of(settings.host, port))
 
 
 def say_metrics(settings: Settings, metrics: MetricsServer) -> None:

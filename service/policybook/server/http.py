@@ -36,7 +36,9 @@ from google.rpc import error_details_pb2, status_pb2
 from protobuf.wkt import Any as WireAny
 
 from policybook.errors import RequestError
+from policybook.server.access.certificates import Certificates
 from policybook.server.access.gate import Gate, Visit
+from policybook.server.access.keeper import LOOK_S
 from policybook.server.access.roles import Caller
 from policybook.server.limits import Limits, RequestTooLargeError, TimeLimitError
 from policybook.server.meter import Meter
@@ -480,9 +482,10 @@ class HttpServer:
 
     Args:
         listening: a bound socket; closed with the server
+        certificates: what it proves itself with; None: it answers in the clear
     """
 
-    def __init__(self, door: Door, listening: socket.socket) -> None:
+    def __init__(self, door: Door, listening: socket.socket, certificates: Certificates | None = None) -> None:
         config = uvicorn.Config(
             door,
             http="httptools",
@@ -497,6 +500,12 @@ class HttpServer:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=int(CLOSE_S),
         )
+        config.load()
+        if certificates is not None:
+            config.ssl = certificates.context()
+        self._certificates = certificates
+        self._context = config.ssl
+        self._renewing: asyncio.Task[None] | None = None
         self._server = uvicorn.Server(config)
         # Signals are the process's affair.
         self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
@@ -508,10 +517,18 @@ class HttpServer:
         self._task = asyncio.create_task(self._server.serve([self._listening]))
         while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        while self._certificates is not None and self._context is not None:
+            await asyncio.sleep(LOOK_S)
+            self._certificates.renew(self._context)
 
     async def stop(self) -> None:
         """Close, after the calls in progress have ended."""
         self._server.should_exit = True
+        if self._renewing is not None:
+            self._renewing.cancel()
         if self._task is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task

@@ -32,6 +32,7 @@ class Limits(BaseModel):
     concurrent_watches: int = Field(100, ge=1, description="Watches of health, and reflections, in progress.")
     stream_items: int = Field(1_000_000, ge=1, description="Requests in one stream; a caller with more opens another.")
     deadline_s: float = Field(120.0, gt=0, description="How long a call other than a stream may take, from its first byte.")
+    connections: int = Field(16_000, ge=1, description="Connections at once, in each process; those beyond are closed.")
     handshake_s: float = Field(20.0, gt=0, description="How long a new connection may take until calls can be made over it.")
     keepalive_s: float = Field(60.0, ge=1, description="How long a connection may be silent before it is asked whether it still is there.")
     keepalive_wait_s: float = Field(20.0, ge=0.1, description="How long it may take to say so, before it is closed.")

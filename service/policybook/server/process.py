@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from policybook.errors import BookError, EngineError, LogError
+from policybook.server.access.errors import AccessFileError
 from policybook.server.address import PortInUseError, address_of
 from policybook.server.app import Server
 from policybook.server.settings import Settings
@@ -30,7 +31,10 @@ def say(line: str, stream: TextIO) -> None:
 
 async def serve_alone(settings: Settings, loaded: Loaded | None) -> int:
     """Serve in this very process until SIGTERM or SIGINT; return the exit code."""
-    server = Server(settings, loaded=loaded)
+    try:
+        server = Server(settings, loaded=loaded)
+    except AccessFileError as e:
+        return say_why(e)
     with told_to_end() as ended:
         try:
             await server.start()
@@ -80,11 +84,13 @@ def at_rest() -> None:
 
 
 def say_listening(settings: Settings, port: int, policies: Sequence[str]) -> None:
-    """Say on stdout that calls are taken."""
+    """Say on stdout that calls are taken; and in the log, whatever its level, if they are taken from anybody."""
+    if settings.insecure:
+        log.critical("INSECURE: anybody on this machine may call %s and read all of it (--insecure)", address_of(settings.host, port))
     say(f"policybook: listening on {address_of(settings.host, port)}, policies: {', '.join(policies)}", sys.stdout)
 
 
-def say_why(error: BookError | EngineError | LogError | PortInUseError) -> int:
+def say_why(error: BookError | EngineError | LogError | PortInUseError | AccessFileError) -> int:
     """Say why there is no service; return the exit code."""
     say(f"policybook: {error}\n{error.report.render({})}" if isinstance(error, BookError) else f"policybook: {error}", sys.stderr)
     return FINDINGS if isinstance(error, BookError) else FAULT

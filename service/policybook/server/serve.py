@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 
 from policybook.server.process import serve_alone
@@ -19,10 +20,14 @@ def serve(settings: Settings, loaded: Loaded | None = None) -> int:
     Args:
         loaded: what was read from the books just now
     Returns:
-        0 ended as told, 1 a book is bad, 3 the port is taken, the decision log cannot be opened, or engine and reference differ
+        0 ended as told, 1 a book is bad, 3 the port is taken, the decision log or a file of callers, keys or certificates cannot be
+        used, or engine and reference differ
     """
     # How long a thread that checks or compiles a book keeps the loop waiting, several times in each call; 5 ms by default.
     sys.setswitchinterval(0.001)
+    # As many connections as the machine allows; the customary 1,024 would be had by the first thousand idle callers.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if settings.processes == 1:
         return asyncio.run(serve_alone(settings, loaded))
     return asyncio.run(Supervisor(settings, loaded).run())

@@ -167,6 +167,7 @@ class Services:
         task = asyncio.current_task()
         assert task is not None
         inbox: Inbox | None = None
+        left = self.limits.stream_items
         try:
             desk = self._desk()
             inbox = Inbox(context.read, self.limits.unary_bytes)
@@ -179,19 +180,14 @@ class Services:
                     self._idle.discard(task)
                 if not came:
                     return
-                if pause_s := self._gate.charge(caller, len(came)):
-                    # Whoever asks faster than he may gets his answers at the pace that he may; what he sends meanwhile waits at his end.
-                    await asyncio.sleep(pause_s)
-                for part in self._stream_parts(came):
-                    made: Sequence[Made] = [part] if isinstance(part, bytes) else await self._turn(desk, part, caller)
-                    for one in made:
-                        result = one if isinstance(one, bytes) else await self._late_result(desk, one, _RESULT)
-                        try:
-                            await context.write(result)
-                        except Exception:  # noqa: BLE001 - grpcio names none of those that say so
-                            # The caller is gone, and nobody waits for a status.
-                            log.debug("a stream's caller is gone before its answer")
-                            return
+                # What was within the limit is answered first.
+                within = came[:left]
+                left -= len(within)
+                if not await self._answer_stream(desk, within, caller, context):
+                    return
+                if len(within) < len(came):
+                    most = self.limits.stream_items
+                    raise TooManyItemsError("requests in a stream", most, most + 1)
                 if self.stopping:
                     inbox.close()
         except asyncio.CancelledError:
@@ -205,6 +201,23 @@ class Services:
             if inbox is not None:
                 inbox.close()
         await refuse(context, ShuttingDownError(self.limits.retry_s))
+
+    async def _answer_stream(self, desk: Desk, came: Sequence[bytes], caller: Caller, context: Context) -> bool:
+        """Answer messages of a stream; tells whether the caller is still there."""
+        if pause_s := self._gate.charge(caller, len(came)):
+            # Whoever asks faster than he may gets his answers at the pace that he may; what he sends meanwhile waits at his end.
+            await asyncio.sleep(pause_s)
+        for part in self._stream_parts(came):
+            made: Sequence[Made] = [part] if isinstance(part, bytes) else await self._turn(desk, part, caller)
+            for one in made:
+                result = one if isinstance(one, bytes) else await self._late_result(desk, one, _RESULT)
+                try:
+                    await context.write(result)
+                except Exception:  # noqa: BLE001 - grpcio names none of those that say so
+                    # The caller is gone, and nobody waits for a status.
+                    log.debug("a stream's caller is gone before its answer")
+                    return False
+        return True
 
     def _woken(self, context: Context) -> bool:
         return self.stopping and not context.cancelled()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
@@ -20,15 +20,25 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 from policybook.audit.log import WhenFull
 from policybook.audit.settings import LogSettings
 from policybook.diagnostics import did_you_mean
+from policybook.server.access.gate import CALLER_KEY
+from policybook.server.access.jwt_tokens import is_safe_url, is_url
+from policybook.server.access.keeper import Means
+from policybook.server.address import is_loopback
 from policybook.server.limits import Limits
 
 PREFIX = "POLICYBOOK_"
 FILE_VARIABLE = f"{PREFIX}CONFIG"
-CALLER_KEY = "x-policybook-caller"
 
 # In the environment a list is written with commas.
 Paths = Annotated[tuple[Path, ...], NoDecode]
 Words = Annotated[tuple[str, ...], NoDecode]
+
+
+NEEDED = (
+    "Name callers in a file (--callers FILE; `policybook token new` makes an entry), or take JWTs (--jwt-keys, --jwt-issuer, --jwt-audience): "
+    "docs/security.md"
+)
+UNLESS = "For a trial on this machine: --insecure"
 
 
 class SettingsError(Exception):
@@ -52,6 +62,16 @@ class Settings(BaseModel):
     http_origins: Words = Field((), description="Web pages that browsers may let call over HTTP: `https://erp.example`, or `*`.")
     workers: int = Field(0, ge=0, le=256, description="Processes that share the port; 0: one for each core.")
     reload_s: float = Field(1.0, ge=0, description="How often to look for edited books; 0 for never.")
+    tls_certificate: Path | None = Field(None, description="Certificate of the service with its chain, PEM; read again when it changes.")
+    tls_key: Path | None = Field(None, description="Its private key, PEM, without a password.")
+    tls_client_ca: Path | None = Field(None, description="Callers need a certificate of one of these authorities (mutual TLS), PEM.")
+    callers: Path | None = Field(None, description="File of callers: how each proves who it is, its roles; read again when it changes.")
+    jwt_keys: str = Field("", description="Public keys (JWKS) of who issues tokens: https://..., or a file.")
+    jwt_issuer: str = Field("", description="What the claim `iss` of a token must be.")
+    jwt_audience: Words = Field((), description="What the claim `aud` of a token must be; one of them is enough.")
+    jwt_roles: str = Field("roles", description="Claim with the roles: `roles`, `scope`, `realm_access.roles`.")
+    rate: float = Field(0.0, ge=0, description="Calls and decisions a second of one caller, in each process; 0: as many as it likes.")
+    insecure: bool = Field(False, description="Serve anybody on this machine, without TLS or with it; not on other addresses.")
     log: str = Field("", description="Record every decision in this file, or in a PostgreSQL database: postgresql://user@host/name.")
     log_full: WhenFull = Field(WhenFull.REFUSE, description="When it cannot be written to: give no answer, or answer and count.")
     log_queue: int = Field(10_000, ge=1, description="How many decisions may wait to be written, in each process.")
@@ -86,6 +106,57 @@ class Settings(BaseModel):
             mask_key=self.mask_key,
             keep_days=self.log_keep_days,
         )
+
+    def means(self) -> Means:
+        """Return how callers prove who they are.
+
+        Raises:
+            SettingsError: they cannot, or their secrets would go over a network unprotected
+        """
+        wrong = [*self._tls_faults(), *self._jwt_faults()]
+        can_prove = bool(self.callers or self.jwt_keys)
+        is_near = is_loopback(self.host)
+        if self.insecure and (can_prove or self.tls_client_ca):
+            wrong.append("--insecure serves anybody, and --callers, --jwt-keys and --tls-client-ca do not: choose")
+        elif self.insecure and not is_near:
+            wrong.append(f"--insecure serves anybody, which is for this machine alone; `{self.host}` can be reached from others. {NEEDED}")
+        elif not self.insecure and not can_prove:
+            wrong.append(f"nobody can prove who calls, so nobody is served. {NEEDED}" + (f" {UNLESS}" if is_near else ""))
+        elif not is_near and not self.tls_certificate:
+            wrong.append(
+                f"`{self.host}` can be reached from other machines, and tokens and facts would go there unprotected: "
+                "give --tls-certificate and --tls-key, or listen on 127.0.0.1 behind a proxy that ends TLS"
+            )
+        if wrong:
+            raise SettingsError(tuple(wrong))
+        return Means(
+            is_open=self.insecure,
+            callers=self.callers,
+            jwt_keys=self.jwt_keys,
+            jwt_issuer=self.jwt_issuer,
+            jwt_audience=self.jwt_audience,
+            jwt_roles=self.jwt_roles,
+            caller_key=self.caller_key,
+            rate=self.rate,
+            requests=self.limits.caller_requests,
+            retry_s=self.limits.retry_s,
+        )
+
+    def _tls_faults(self) -> Iterator[str]:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            yield "--tls-certificate and --tls-key go together: the one proves the other"
+        if self.tls_client_ca and not self.tls_certificate:
+            yield "--tls-client-ca asks callers for certificates, which takes TLS: give --tls-certificate and --tls-key"
+
+    def _jwt_faults(self) -> Iterator[str]:
+        if not self.jwt_keys:
+            if self.jwt_issuer or self.jwt_audience:
+                yield "--jwt-issuer and --jwt-audience say which JWTs are taken; --jwt-keys says whose keys prove them"
+            return
+        if not self.jwt_issuer or not self.jwt_audience:
+            yield "--jwt-keys needs --jwt-issuer and --jwt-audience: a token that was issued for another service must not do here"
+        if is_url(self.jwt_keys) and not is_safe_url(self.jwt_keys):
+            yield "--jwt-keys: keys are fetched over https://; over http:// somebody on the way could put others in their place"
 
     @property
     def processes(self) -> int:

@@ -232,7 +232,7 @@ class Supervisor:
             self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._samples()))
             say_metrics(settings, self._metrics)
         if self._http is not None:
-            say_http(settings.host, self._http.port)
+            say_http(settings, self._http.port)
         say_listening(settings, reserved.port, store.policies())
         for own, paths in ((store, settings.books), (self._challengers, settings.challengers)):
             own.supervisor = self

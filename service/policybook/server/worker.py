@@ -9,6 +9,7 @@ import socket
 import sys
 
 from policybook.errors import LogError
+from policybook.server.access.errors import AccessFileError
 from policybook.server.address import PortInUseError
 from policybook.server.app import Server, utc_now
 from policybook.server.line import Abort, Commit, Count, Counted, Done, Fresh, Line, Message, Prepare, Start
@@ -112,7 +113,11 @@ async def work(end: socket.socket) -> int:
         return FAULT
     log_as(start.settings)
     settings = start.settings.model_copy(update={"port": start.port, "http_port": start.http_port})
-    return await Worker(line, Server(settings, shares_port=True, now=utc_now)).run()
+    try:
+        server = Server(settings, shares_port=True, now=utc_now)
+    except AccessFileError as e:
+        return say_why(e)
+    return await Worker(line, server).run()
 
 
 def main() -> int:

@@ -16,7 +16,9 @@ The secrets themselves stand nowhere: a token is 256 random bits, so its plain S
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -26,13 +28,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from policybook.server.access.roles import Caller, Grants, grants_of
+from policybook.server.access.errors import AccessFileError
+from policybook.server.access.roles import Caller, grants_of
 
 PREFIX = "pb_"
 ANYBODY = "*"
 
 
-class CallersError(Exception):
+class CallersError(AccessFileError):
     """The file of callers cannot be used; each line says where and why."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:
@@ -165,19 +168,14 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def new_token() -> tuple[str, str]:
-    """Make a token; return it, and what stands for it in the file."""
-    token = PREFIX + secrets.token_urlsafe(32)
-    return token, f"sha256:{digest_of(token).hex()}"
-
-
-def entry_text(name: str, digest: str, roles: tuple[str, ...], expires: date | None) -> str:
-    """Write the entry of a new token for the file.
+def new_entry(name: str, roles: tuple[str, ...], expires: date | None) -> tuple[str, str]:
+    """Make a token; return it, and its entry for the file, which does not hold it.
 
     Raises:
         ValueError: a name or role that cannot be
     """
-    entry: dict[str, Any] = {"name": name, "token": digest, "roles": list(roles)}
+    token = PREFIX + secrets.token_urlsafe(32)
+    entry: dict[str, Any] = {"name": name, "token": f"sha256:{digest_of(token).hex()}", "roles": list(roles)}
     if expires is not None:
         entry["expires"] = expires
     try:
@@ -186,11 +184,32 @@ def entry_text(name: str, digest: str, roles: tuple[str, ...], expires: date | N
         error: Any = e.errors(include_input=False, include_url=False)[0]
         raise ValueError(": ".join((*map(str, error["loc"]), error["msg"].removeprefix("Value error, ")))) from None
     text = yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, default_flow_style=None, width=200)
-    return "".join(f"  {line}\n" for line in text.splitlines())
+    return token, "".join(f"  {line}\n" for line in text.splitlines())
 
 
-def grants_text(grants: Grants) -> str:
-    """Write grants as they stand in the file."""
-    return ", ".join(
-        role.value if books is None else ", ".join(f"{role.value}:{b}" for b in sorted(books)) for role, books in grants.items()
-    )
+def add_entry(path: Path, entry: str) -> None:
+    """Put an entry at the end of the file, or begin one that its owner alone can read; a service sees it whole or not at all.
+
+    Raises:
+        CallersError: what is there is no file of callers, or would not be one with the entry
+        OSError: it cannot be written
+    """
+    before = path.read_text(encoding="utf-8") if path.exists() else "callers:\n"
+    if before and not before.endswith("\n"):
+        before += "\n"
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as made:
+        beside = Path(made.name)
+        try:
+            made.write(before + entry)
+            made.flush()
+            os.fsync(made.fileno())
+            beside.chmod(mode)
+            read_callers(beside)
+            beside.replace(path)
+        except CallersError as e:
+            beside.unlink()
+            raise CallersError(tuple(line.replace(str(beside), str(path)) for line in e.lines)) from None
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise

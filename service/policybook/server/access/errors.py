@@ -5,6 +5,10 @@ from __future__ import annotations
 from policybook.errors import LimitError, PolicybookError
 
 
+class AccessFileError(Exception):
+    """A file of callers, keys or certificates cannot be used; says which and why, without what it holds."""
+
+
 class UnauthenticatedError(PolicybookError):
     """It is not known who calls.
 
@@ -29,9 +33,9 @@ class ForbiddenError(PolicybookError):
     def __init__(self, caller: str, roles: tuple[str, ...], policy: str = "", what: str = "") -> None:
         self.roles = roles
         self.policy = policy
-        needed = " or ".join(f"`{r}`" for r in roles)
         what = what or (f"policy `{policy[:100]}`" if policy else "this call")
-        super().__init__(f"{what} needs the role {needed}, which `{caller[:100]}` has not; whoever runs the service can grant it")
+        needed = "the role " + " or ".join(f"`{r}`" for r in roles) if roles else "a role that there is not"
+        super().__init__(f"{what} needs {needed}, which `{caller[:100]}` has not; whoever runs the service can grant it")
 
 
 class RateError(LimitError):

@@ -122,3 +122,24 @@ def grants_of(words: Iterable[str]) -> Grants:
         elif (books := found.get(role, frozenset())) is not None:
             found[role] = books | {book}
     return MappingProxyType(found)
+
+
+def known_grants(words: Iterable[str]) -> Grants:
+    """Read roles among words that may be of others: an issuer of tokens has roles for more programs than this one."""
+    sound = []
+    for word in words:
+        try:
+            grants_of((word,))
+        except ValueError:
+            continue
+        sound.append(word)
+    return grants_of(sound)
+
+
+def merged(one: Grants, other: Grants) -> Grants:
+    """Return what either grants."""
+    found = dict(one)
+    for role, books in other.items():
+        have = found.get(role, frozenset())
+        found[role] = None if books is None or have is None else have | books
+    return MappingProxyType(found)
