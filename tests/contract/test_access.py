@@ -474,7 +474,10 @@ def test_what_does_not_start(arguments: tuple[str, ...], says: str, tmp_path: Pa
 
 
 def test_what_is_served_to_anybody_is_said_loudly(server: Process) -> None:
-    assert f"CRITICAL policybook.server[{server.popen.pid}]: INSECURE: anybody on this machine may call 127.0.0.1:{server.port}" in server.errors()
+    assert (
+        f"CRITICAL policybook.server[{server.popen.pid}]: INSECURE: anybody on this machine may call 127.0.0.1:{server.port}"
+        in server.errors()
+    )
 
 
 # ---------------------------------------------------------------- nothing says more than it should

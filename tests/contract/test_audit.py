@@ -529,7 +529,7 @@ def test_two_services_on_one_log(start: Callable[..., Process], tmp_path: Path) 
             load.end()
         assert not [f for load in loads for f in load.faults]
         # Each reads what the other wrote.
-        assert one.get(loads[1].given[-1][2]).decision == two.get(loads[1].given[-1][2]).decision
+        assert two.get(loads[1].given[-1][2]).decision == one.get(loads[1].given[-1][2]).decision
     for process in processes:
         assert process.end() == 0
     # The two loads use the same request ids: what the one had asked, the other was told.

@@ -93,7 +93,10 @@ def test_the_manifests_say_what_there_is() -> None:
     assert ports["grpc"] == Settings().port
     assert str(ports["metrics"]) in made["args"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert made[probe]["grpc"]["port"] == ports["grpc"]
+        program, command, *rest = made[probe]["exec"]["command"]
+        assert (program, command in COMMANDS) == ("policybook", True)
+        assert f"localhost:{ports['grpc']}" in rest
+        assert made[probe]["timeoutSeconds"] >= 5
     grace = deployment()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace > Settings().limits.drain_s
     service = next(d for d in documents() if d["kind"] == "Service")

@@ -54,21 +54,34 @@ NOBODY = Access()
 
 
 def access_options(function: F) -> F:
-    """Add the options; the command gets them as `access`."""
+    """Add all options; the command gets them as `access`."""
+    return _options(function, "token_file", "ca", "cert", "key")
+
+
+def tls_options(function: F) -> F:
+    """Add the options of TLS, for what is answered to everybody; the command gets them as `access`."""
+    return _options(function, "ca", "cert", "key")
+
+
+_HELP = {
+    "token_file": "With --server: a file that holds a token of ours alone.",
+    "ca": "With --server: whom to trust, PEM; another machine is asked over TLS in any case  [default: as the system]",
+    "cert": "With --server: our certificate, PEM, where the service asks for one.",
+    "key": "With --server: the key of --cert, PEM.",
+}
+
+
+def _options(function: F, *names: str) -> F:
     path = click.Path(exists=True, dir_okay=False, path_type=Path)
 
     @functools.wraps(function)
-    def command(*args: Any, token_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None, **rest: Any) -> Any:
-        return function(*args, access=Access(token_file, ca, cert, key), **rest)
+    def command(*args: Any, **given: Any) -> Any:
+        token_file, ca, certificate, key = (given.pop(name, None) for name in _HELP)
+        return function(*args, access=Access(token_file, ca, certificate, key), **given)
 
     made: Any = command
-    for name, text in (
-        ("--key", "With --server: the key of --cert, PEM."),
-        ("--cert", "With --server: our certificate, PEM, where the service asks for one."),
-        ("--ca", "With --server: whom to trust, PEM; another machine is asked over TLS in any case  [default: as the system]"),
-        ("--token-file", "With --server: a file that holds a token of ours alone."),
-    ):
-        made = click.option(name, type=path, metavar="FILE", help=text)(made)
+    for name in reversed(names):
+        made = click.option(f"--{name.replace('_', '-')}", name, type=path, metavar="FILE", help=_HELP[name])(made)
     return made  # type: ignore[no-any-return]  # it is what was given, with options
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from policybook.cli.access import Access, access_options
+from policybook.cli.access import Access, tls_options
 from policybook.cli.exits import FINDINGS, SUCCESS
 
 
 @click.command()
 @click.option("--server", "address", default="localhost:50151", show_default=True, metavar="HOST:PORT", help="The service.")
-@access_options
+@tls_options
 @click.option("--service", default="", metavar="NAME", help="One of its services: `policybook.v1.DecisionService`  [default: the whole]")
 @click.option("--timeout", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Seconds to wait.")
 @click.pass_context
