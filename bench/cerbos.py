@@ -192,7 +192,9 @@ def measure_cerbos(console: Console, seconds: float, note: Callable[[str, float]
         asked = {size: [requests_of(size, 100 * size + n) for n in range(BODIES)] for size in (1, *SIZES)}
         (folder / "t10.yaml").write_text(book_text("t10", ROWS))
         program = str(Path(sys.executable).with_name("policybook"))
-        ours = stack.enter_context(server("policybook", [program, "serve", str(folder / "t10.yaml"), "--port", "0", "--workers", "1"]))
+        ours = stack.enter_context(
+            server("policybook", [program, "serve", str(folder / "t10.yaml"), "--port", "0", "--workers", "1", "--insecure"])
+        )
         plans = _ours(ours, asked)
         answer, batch_answer = folder / "answer", folder / "batch"
         with grpc.insecure_channel(ours.address) as channel:

@@ -24,7 +24,7 @@ let client: PolicybookClient;
 before(async () => {
   const log = join(mkdtempSync(join(tmpdir(), "policybook-node-")), "decisions.db");
   const more = (process.env.POLICYBOOK_SERVE ?? "").split(" ").filter(Boolean);
-  service = spawn(python, ["-m", "policybook", "serve", books, "--port", "0", "--workers", "1", "--reload-s", "0", "--log", log, ...more], { stdio: ["ignore", "pipe", "inherit"] });
+  service = spawn(python, ["-m", "policybook", "serve", books, "--port", "0", "--workers", "1", "--reload-s", "0", "--insecure", "--log", log, ...more], { stdio: ["ignore", "pipe", "inherit"] });
   if (!service.stdout) throw new Error("no output");
   for await (const line of createInterface(service.stdout)) {
     const found = /listening on (\S+),/.exec(line);
