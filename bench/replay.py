@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import itertools
 import json
 import random
 import resource
@@ -27,7 +26,11 @@ from policybook.store.reload import open_books
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISION = "credit.shipment"
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START, END = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 7))
+# So many are decided at one instant.
+BATCH = 100
+# From when on each cap holds.
+ERAS = ("2025-01-01", "2026-02-15", "2026-04-01", "2026-05-20")
 
 
 def main() -> None:
@@ -40,45 +43,61 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         log, orders = place / "decisions.db", place / "orders.csv"
-        write_past(log, orders, rows)
-        edited = place / "credit.yaml"
-        text = (ROOT / "rules" / "credit.yaml").read_text(encoding="utf-8")
-        edited.write_text(text.replace("value: 1/3", "value: 1/4", 1), encoding="utf-8")
-        for name in ("calendar.yaml", "clauses.yaml", "clauses.lock"):
-            if (ROOT / "rules" / name).exists():
-                (place / name).write_bytes((ROOT / "rules" / name).read_bytes())
-        print(f"{rows:,} requests of {DECISION}, seconds on the clock and of processor time")
+        book, edited = (write_book(place / name, last) for name, last in (("before", "1/3"), ("edited", "1/4")))
+        days = write_past(log, orders, rows, book)
+        print(f"{rows:,} requests of {DECISION} on {days} days and in {len(ERAS)} eras, seconds on the clock and of processor time")
         bare = timed("the columns of the log, read and not looked at", lambda: read(log))
         text = timed("the same, its JSON parsed", lambda: read(log, parse=True))
         one = command("--log", log, "--against", edited)
         told("policybook replay of the log", one, bare)
-        file = command(
-            orders, "--decision", DECISION, "--day-column", "as_of", "--before", ROOT / "rules" / "credit.yaml", "--against", edited
-        )
+        file = command(orders, "--decision", DECISION, "--day-column", "as_of", "--before", book, "--against", edited)
         told("policybook replay of a CSV file (both sides decided)", file, bare)
-        if one[2] != file[2]:
-            raise SystemExit(f"the two disagree: {one[2]} and {file[2]}")
+        if one[2] != file[2] or not one[2]:
+            raise SystemExit(f"the two disagree, or nothing changed: {one[2]} and {file[2]}")
         print(
             f"  both tell of {one[2]:,} changes; {rows / one[0]:,.0f} requests a second; {text / bare:.1f} times the bare reading is JSON alone"
         )
 
 
-def write_past(log: Path, orders: Path, rows: int) -> None:
-    """Decide random orders with a log, and write them as a file of an ERP too."""
+def write_book(folder: Path, last: str) -> Path:
+    """Write the book of credit with a cap that changes several times; return its file.
+
+    Args:
+        last: the cap in the last era
+    """
+    folder.mkdir()
+    for name in ("calendar.yaml", "clauses.yaml", "clauses.lock"):
+        (folder / name).write_bytes((ROOT / "rules" / name).read_bytes())
+    values = [f"{{from: {day}, value: {value}}}" for day, value in zip(ERAS, ("1/3", "3/10", "2/5", last), strict=True)]
+    text = (ROOT / "rules" / "credit.yaml").read_text(encoding="utf-8")
+    before, cap, after = text.partition("  over_limit_cap:\n")
+    if not cap or "value: 1/3" not in after:
+        raise SystemExit("rules/credit.yaml has no cap of 1/3 any more; mend bench/replay.py")
+    (folder / "credit.yaml").write_text(before + cap + after.replace("value: 1/3", f"values: [{', '.join(values)}]", 1), encoding="utf-8")
+    return folder / "credit.yaml"
+
+
+def write_past(log: Path, orders: Path, rows: int, book: Path) -> int:
+    """Decide random orders with a log, as of half a year, and write them as a file of an ERP too; return on how many days."""
     rng = random.Random(7)
-    clock = itertools.count()
-    now = lambda: START + timedelta(seconds=20 * next(clock))  # noqa: E731 - half a year goes by
-    store = open_books([ROOT / "rules" / "credit.yaml"], now=lambda: START)
+    step = (END - START) / -(-rows // BATCH)
+    clock = START
+    now = lambda: clock  # noqa: E731
+    store = open_books([book], now=now)
+    days = set()
     kept = open_log(LogSettings(target=str(log), queue=1_000_000), now=now)
     desk = Desk(store, now=now, new_id=new_id, log=kept)
-    names = [*facts_of(0, 0, 0, 0), "as_of"]
+    names = [*facts_of(0, 0, 0, 0, START), "as_of"]
     with orders.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
-        for start in range(0, rows, 1_000):
+        for start in range(0, rows, BATCH):
             requests = []
-            for _ in range(min(1_000, rows - start)):
-                facts = facts_of(rng.randrange(1, 60_000), rng.randrange(0, 90_000), 1_000 * rng.randrange(10, 200), rng.randrange(4))
+            clock = START + start // BATCH * step
+            for _ in range(min(BATCH, rows - start)):
+                facts = facts_of(
+                    rng.randrange(1, 60_000), rng.randrange(0, 90_000), 1_000 * rng.randrange(10, 200), rng.randrange(4), clock
+                )
                 requests.append(Request(decision=DECISION, facts=facts, trace=TraceLevel.NONE))
             answers = desk.decide_many(requests)
             for request, answer in zip(requests, answers, strict=True):
@@ -86,11 +105,14 @@ def write_past(log: Path, orders: Path, rows: int) -> None:
                     raise answer
                 values = [cell(raw) for raw in request.facts.values()]
                 writer.writerow([*values, answer.decided_at.isoformat()])
+                days.add(answer.as_of)
     kept.close()
+    return len(days)
 
 
-def facts_of(amount: int, outstanding: int, paid: int, count: int) -> dict[str, Raw]:
-    """Return the facts of one order."""
+def facts_of(amount: int, outstanding: int, paid: int, count: int, now: datetime) -> dict[str, Raw]:
+    """Return the facts of one order, paid for some days before."""
+    paid_on = (now - timedelta(days=12)).date().isoformat()
     money = lambda n: Raw(Tag.MONEY, RawMoney(str(n), "CNY"))  # noqa: E731
     return {
         "customer_file_complete": Raw(Tag.FLAG, value=True),
@@ -98,7 +120,7 @@ def facts_of(amount: int, outstanding: int, paid: int, count: int) -> dict[str, 
         "contract_kind": Raw(Tag.TEXT, "distribution"),
         "settlement_agreement_included": Raw(Tag.FLAG, value=True),
         "last_year_balance": money(0),
-        "payments": Raw(Tag.LIST, (Raw(Tag.RECORD, {"amount": money(paid), "paid_on": Raw(Tag.DATE, "2025-12-20")}),)),
+        "payments": Raw(Tag.LIST, (Raw(Tag.RECORD, {"amount": money(paid), "paid_on": Raw(Tag.DATE, paid_on)}),)),
         "outstanding": money(outstanding),
         "shipment_amount": money(amount),
         "over_limit_shipments": Raw(Tag.DECIMAL, str(count)),

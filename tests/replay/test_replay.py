@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.keeping import BODY, NOON, Clock
+from audit.keeping import BODY, NOON, Clock, book
 from books_in_text import HEAD, raw
 from policybook import Answer, Desk, Request, Store, TraceLevel
 from policybook.audit.entry import Purpose
@@ -25,8 +26,14 @@ from policybook.audit.masking import Masks
 from policybook.audit.open import open_log
 from policybook.audit.settings import LogSettings
 from policybook.audit.writer import WrittenLog
+from policybook.cells.coerce import coerce_value
 from policybook.check.book import check_source
+from policybook.cli.audit_show import raw_text
+from policybook.cli.facts import value_of
 from policybook.cli.main import cli
+from policybook.cli.replay import _percent
+from policybook.model.facts import Raw, Tag
+from policybook.model.kinds import Base, Field, Kind
 from policybook.source import Source
 from policybook.store.reload import make_edition
 
@@ -336,6 +343,178 @@ def test_a_file_of_another_system(orders: Path, before: Path, edited: Path) -> N
     assert named["changes"][1]["examples"][0]["id"] == "line 2"
 
 
+def ids(found: dict[str, Any]) -> list[str]:
+    return sorted(e["id"] for c in found["changes"] for e in c["examples"])
+
+
+def test_rows_are_named_by_the_line_they_begin_on(tmp_path: Path, before: Path, edited: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policybook.replay.past.CHUNK", 2)
+    file = tmp_path / "orders.csv"
+    file.write_text('customer,amount\n"x\ny",50\nz,70\n\n"a\n\nb",80\nq,90\n', encoding="utf-8")
+    found = replayed(file, "--decision", "book.order", "--before", before, "--against", edited, "--examples", "9")["book.order"]
+    assert (found["requests"], ids(found)) == (4, ["line 2", "line 4", "line 6", "line 9"])
+
+
+def test_what_both_refuse_is_not_alike(tmp_path: Path, before: Path, edited: Path) -> None:
+    file = tmp_path / "orders.csv"
+    same = (file, "--decision", "book.order", "--before", before, "--against", before)
+    for text, says in (
+        ("amount\nabc\n", "1 request decided again, of 2026-03-31: all refused, before as after"),
+        ("amount\nabc\n1\n", "2 requests decided again, of 2026-03-31: 1 is refused, before as after, all others alike"),
+        ("amount\n1\n", "1 request decided again, of 2026-03-31: all alike"),
+        ("amount\n", "no request decided again"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        heads = run(*same).stdout.splitlines()
+        assert re.sub(r"\d{4}-\d\d-\d\d", "2026-03-31", heads[0]) == f"book.order  {says}"
+    file.write_text("amount\n70\n70\nx\ny\n", encoding="utf-8")
+    changed = run(file, "--decision", "book.order", "--before", before, "--against", edited).stdout
+    assert "2 come to something else (50 %), 2 are refused, before as after\n" in changed
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "says"),
+    [
+        (1, 1, "100 %"),
+        (99_999, 100_000, "more than 99.9 %"),
+        (9_994, 10_000, "99.9 %"),
+        (37, 12_000, "0.3 %"),
+        (1, 100_000, "less than 0.1 %"),
+        (1, 3, "33.3 %"),
+    ],
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, says: str) -> None:
+    assert _percent(part, whole) == says
+
+
+def test_each_book_takes_its_own_inputs_of_a_file(tmp_path: Path, before: Path) -> None:
+    """`old` is known to the books of before alone, `new` to the edited one; neither makes a row refused."""
+    order = "      - {id: within, set_by: company, when: {amount: <= cap}, then"
+    parts = {name: f"inputs:\n  {name}: {{type: boolean, default: true}}\n" for name in ("old", "new")}
+    for name, path in (("old", before), ("new", tmp_path / "book.yaml")):
+        ruled = BEFORE.replace("inputs:\n", parts[name]).replace(
+            order, order.replace("{amount: <= cap}", f"{{amount: <= cap, {name}: true}}")
+        )
+        path.write_text(ruled, encoding="utf-8")
+    file = tmp_path / "orders.csv"
+    file.write_text("amount,old,new\n1,true,true\n1,false,true\n1,true,false\n1,false,false\n", encoding="utf-8")
+    arguments = ("--decision", "book.order", "--before", before, "--against", tmp_path / "book.yaml", "--examples", "9")
+    found = replayed(file, *arguments)["book.order"]
+    assert (found["refused_by_both"], ids(found)) == ({}, ["line 3", "line 4"])
+    # What an export says was stated is refused where it is no input, as the service would.
+    file.write_text("amount,facts.new\n1,true\n1,\n", encoding="utf-8")
+    assert [(c["from"], c["requests"]) for c in replayed(file, *arguments)["book.order"]["changes"]] == [("refused: facts new", 1)]
+
+
+# ---------------------------------------------------------------- files that hold what was answered
+
+
+EXPORTED = st.lists(
+    st.tuples(
+        st.sampled_from(["order", "pieces"]),
+        st.one_of(st.integers(0, 200), st.just("30.5"), st.just("6000")),
+        st.sampled_from([None, date(2026, 3, 31), datetime(2026, 5, 31, 17, 0, tzinfo=UTC)]),
+        st.lists(st.integers(0, 3), max_size=3),
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=15)
+@given(EXPORTED, st.booleans())
+def test_an_export_comes_to_what_its_log_comes_to(tmp_path_factory: pytest.TempPathFactory, asked: list[Any], parquet: bool) -> None:
+    folder = tmp_path_factory.mktemp("export")
+    edited = folder / "book.yaml"
+    edited.write_text(AFTER.replace("{twice: 2 * part}", "{twice: 2 * part + (if part = 3 then 1 else 0)}"), encoding="utf-8")
+    with logged(folder / "d.db", masked="at") as desk:
+        for decision, amount, as_of, parts, customer in asked:
+            at = {"at": "2026-01-01T00:00:00Z"} if customer[0] < "a" else {}
+            ask(desk, amount, decision, as_of=as_of, facts={"parts": parts, "customer": f"c{customer}", **at})
+            desk.decide(Request(decision=f"book.{decision}", facts={"amount": raw(1)}, purpose=Purpose.EXPLANATION))
+    form = "parquet" if parquet else "csv"
+    for decision in ("order", "pieces"):
+        name, file = f"book.{decision}", folder / f"{decision}.{form}"
+        done = CliRunner().invoke(
+            cli, ["audit", "export", "--log", str(folder / "d.db"), "--decision", name, "--format", form, "-o", str(file)]
+        )
+        assert done.exit_code == 0, done.output
+        if not any(d == decision for d, *_ in asked):
+            continue
+        own, whole = ({} for _ in range(2))
+        for found, source in ((own, (file, "--decision", name)), (whole, ("--log", folder / "d.db", "--decision", name))):
+            found.update(replayed(*source, "--against", edited, "--amount", "amount", "--jobs", "1", "--examples", "99")[name])
+            for move in found["changes"]:
+                for example in move["examples"]:
+                    # An amount stands there with the currency of the book, and a text of a book's own writing is one.
+                    example.pop("facts")
+        count = sum(d == decision for d, *_ in asked)
+        assert own.pop("left_out") == {"recorded as explanation": count}
+        assert whole.pop("left_out") == {}
+        assert own == whole
+
+
+PLACES = Field(name="places", kind=Kind(Base.LIST, element=Kind(Base.TEXT)))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=4))
+def test_texts_in_a_list_are_read_back_from_an_export(texts: list[str]) -> None:
+    cell = raw_text(Raw(Tag.LIST, tuple(Raw(Tag.TEXT, t) for t in texts)))
+    assert coerce_value(value_of("places", cell), PLACES, book(), "places") == tuple(texts)
+
+
+def test_an_export_with_what_cannot_be_decided_again(tmp_path: Path, edited: Path) -> None:
+    with logged(tmp_path / "d.db", masked="amount") as desk:
+        ask(desk, 50)
+    with logged(tmp_path / "d.db", masked="customer", first=10) as desk:
+        ask(desk, 70, facts={"customer": "x"})
+        ask(desk, 70)
+    CliRunner().invoke(
+        cli,
+        ["audit", "export", "--log", str(tmp_path / "d.db"), "--decision", "book.order", "--format", "csv", "-o", str(tmp_path / "d.csv")],
+    )
+    found = replayed(tmp_path / "d.csv", "--decision", "book.order", "--against", edited)["book.order"]
+    assert (found["left_out"], ids(found)) == ({"masked in the log: amount": 1}, ["decision-0010", "decision-0011"])
+    other = replayed(tmp_path / "d.csv", "--decision", "book.strict", "--against", edited)["book.strict"]
+    assert (other["requests"], other["left_out"]) == (0, {"of another decision, book.order": 3})
+    text = (tmp_path / "d.csv").read_text().replace(",2026-03-31,", ",soon,")
+    (tmp_path / "d.csv").write_text(text)
+    done = run(tmp_path / "d.csv", "--decision", "book.order", "--against", edited)
+    assert (done.exit_code, "d.csv: line 3: `soon` and `2026-03-31T" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_file_with_some_outputs_of_another_system(tmp_path: Path, edited: Path) -> None:
+    file = tmp_path / "orders.csv"
+    # Within the edited cap of 60 the rest is what is left of it; a file need not tell the outcome, and an empty cell says that there was none.
+    file.write_text(
+        "amount,REST,day\n50,10.00 CNY,2026-03-01\n50,10,2026-03-01\n50,50,2026-03-01\n70,0.0,2026-03-01\n70,,2026-03-01\n9000,,2026-03-01\n"
+    )
+    arguments = (file, "--decision", "book.order", "--against", edited, "--map", "REST=outputs.rest", "--day-column", "day")
+    found = replayed(*arguments)["book.order"]
+    assert (ids(found), found["not_compared"]) == (["line 4", "line 6"], ["outcome"])
+    assert found["amounts"]["rest"] == {"unit": "CNY", "before": "50", "after": "10", "difference": "-40"}
+    text = run(*arguments).stdout
+    assert "  note   not compared, for the file has no such column: outputs.outcome\n" in text
+    assert "rest 50.00 CNY -> 10.00 CNY\n" in text
+    assert "rest none -> 0.00 CNY\n" in text
+    # An answer that the books do not know any more is another one.
+    file.write_text("amount,outputs.outcome\n70,refuse\n70,hold\n")
+    again = replayed(file, "--decision", "book.order", "--against", edited)["book.order"]
+    assert [(c["from"], c["to"]) for c in again["changes"]] == [("outcome hold", "outcome refuse")]
+
+
+def test_examples_fit_the_width_and_show_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    edited = tmp_path / "book.yaml"
+    edited.write_text(BEFORE.replace("{twice: 2 * part}", "{twice: if part > 1 then 3 * part else 2 * part}"), encoding="utf-8")
+    with logged(tmp_path / "d.db") as desk:
+        ask(desk, 10, "pieces", facts={"parts": list(range(40)), "customer": "c" * 70})
+    done = run("--log", tmp_path / "d.db", "--against", edited, "--format", "text").stdout
+    example = done[done.index("decision-0001") :]
+    assert "      38 of 40 items otherwise; the first, 3: twice 4 -> 6\n" in example
+    assert max(map(len, example.splitlines())) <= 60
+
+
 def test_a_parquet_file(tmp_path: Path, before: Path, edited: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     from decimal import Decimal
@@ -369,9 +548,15 @@ def test_a_parquet_file(tmp_path: Path, before: Path, edited: Path) -> None:
         ("amount,value\n1,2\n", ("--map", "value=amount"), "two columns are the input `amount`"),
         ("amount,amount\n1,2\n", (), "two columns have one name"),
         ("amount,customer\n1,x\n2\n", (), "line 3 has 1 values, the first line names 2 columns"),
-        ("amount,on\n1,soon\n", ("--day-column", "on"), "`soon` is no day; write 2026-03-31"),
+        ('customer,amount\n"x\ny",50\n\nz\n"u\nv",1\n', (), "line 5 has 1 values, the first line names 2 columns"),
+        ("", (), "the first line names no columns; it must name the inputs"),
+        ("what,when\n", (), "no column is called as an input of `book`"),
+        ("amount,on\n1,soon\n", ("--day-column", "on"), "line 2: `soon` is no day; write 2026-03-31"),
         ("amount,parts\n1,[1\n", (), "a list is written `[a, b]`"),
-        ('amount\n"1\n', (), "unexpected end of data"),
+        ('amount\n2\n"1\n', (), "line 3: unexpected end of data"),
+        ("amount,on\n1,\n", ("--day-column", "on"), "line 2: `` is no day; write 2026-03-31"),
+        ("amount,on\n1,0001-01-01\n", ("--day-column", "on"), "line 2: `0001-01-01`: the year must be from 2 to 9998"),
+        ("amount,on\n1,2026-01-01T10:00\n", ("--day-column", "on"), "line 2: `2026-01-01T10:00`: an instant needs a time zone"),
     ],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, before: Path, edited: Path, text: str, more: tuple[str, ...], says: str) -> None:
@@ -388,7 +573,18 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, before: Path, edited: Path, 
     [
         ((), 2, "name either a decision log (--log) or a FILE"),
         (("--log", "{log}", "{orders}"), 2, "name either a decision log (--log) or a FILE"),
-        (("{orders}",), 2, "a FILE needs --before"),
+        (("{orders}",), 2, "a FILE needs --decision with the name of one decision"),
+        (("{orders}", "--decision", "book"), 2, "a FILE needs --decision with the name of one decision"),
+        (
+            ("{orders}", "--decision", "book.order", "--map", "value=amount"),
+            1,
+            "no column says what was answered (`outputs.outcome`, `outputs.rest`, as `policybook audit export --decision book.order` writes",
+        ),
+        (
+            ("{orders}", "--decision", "book.order", "--map", "value=amount", "--map", "customer=outputs.out"),
+            1,
+            "`book.order` has no output `out`, for the column `customer`; did you mean `outcome`?",
+        ),
         (("{orders}", "--before", "{before}", "--decision", "book.oder"), 1, "have no decision `book.oder`; did you mean `book.order`?"),
         (("--log", "{log}", "--amount", "amout"), 1, "no book has an input `amout`; did you mean `amount`?"),
         (("--log", "{log}", "--as-of", "soon"), 2, "soon"),

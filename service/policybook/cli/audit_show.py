@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,12 +143,25 @@ def raw_text(raw: Raw) -> str:
             return "true" if value else "false"
         case Tag.MONEY:
             return f"{value.amount} {value.currency}".strip()
+        case Tag.TIMESTAMP:
+            return str(value.isoformat())
         case Tag.LIST:
-            return f"[{', '.join(map(raw_text, value))}]"
+            return f"[{', '.join(map(_inner_text, value))}]"
         case Tag.RECORD:
-            return f"{{{', '.join(f'{n}: {raw_text(v)}' for n, v in value.items())}}}"
+            return f"{{{', '.join(f'{n}: {_inner_text(v)}' for n, v in value.items())}}}"
         case _:
             return str(value)
+
+
+# What YAML reads as the text that it is.
+_PLAIN = re.compile(r"(?!null$)\w([\w .+/-]*[\w%])?")
+
+
+def _inner_text(raw: Raw) -> str:
+    """Write a value within another, so that it can be read back: a text with signs of its own stands in quotes."""
+    if raw.tag not in (Tag.TEXT, Tag.LITERAL) or _PLAIN.fullmatch(raw.value):
+        return raw_text(raw)
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in raw.value) + '"'
 
 
 def _print_as_kept(console: Console, record: Record, hidden: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,11 +20,12 @@ from typing import Any, TypeAlias
 import click
 from click.core import ParameterSource
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from policybook.audit.canonical import facts_json
+from policybook.audit.canonical import facts_json, raw_of
 from policybook.audit.entry import Purpose
 from policybook.audit.open import open_reader
 from policybook.cli.audit import filters, wanted_of
@@ -36,8 +37,9 @@ from policybook.cli.facts import value_of
 from policybook.cli.findings import counted, print_findings
 from policybook.cli.revisions import Books, read_side
 from policybook.diagnostics import Report, did_you_mean
-from policybook.replay.compare import Change, Move, Replay, Side, Tally, label
-from policybook.replay.past import Chunk, Mapped, Page, UnreadableError, from_file, from_log
+from policybook.model.answer import Outcome
+from policybook.replay.compare import Change, Move, Replay, Side, Tally, is_word, label
+from policybook.replay.past import Chunk, File, Mapped, Page, UnreadableError, from_log
 from policybook.store.reload import make_edition
 from policybook.values import decimal_text, money_text, parse_date
 
@@ -54,11 +56,13 @@ HEAD = ("decision", "id", "as_of", "from", "to", "before", "after", "facts")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--log", "log_path", envvar="POLICYBOOK_LOG", help="A decision log: its file, or the URL of its database.")
 @click.option("--against", required=True, metavar="BOOKS", help="The edited books: a file, a folder, a revision of git.")
-@click.option("--before", metavar="BOOKS", help="The books of before; a log holds what was answered, a FILE does not and needs them.")
+@click.option("--before", metavar="BOOKS", help="Compare with what these books decide, not with what was answered.")
 @filters(without=("purpose",))
 @click.option("--as-of", "as_of", metavar="DAY", help="Let the edited books decide all as of this day, not each as of its own.")
 @click.option("--amount", "weigh", metavar="INPUT", default="", help="Weigh each change by this input: the sum of `order_amount`.")
-@click.option("--map", "mapped", multiple=True, metavar="COLUMN=INPUT", help="A column of FILE that is not called as its input.")
+@click.option(
+    "--map", "mapped", multiple=True, metavar="COLUMN=INPUT", help="A column of FILE that is not called as its input, or as `outputs.NAME`."
+)
 @click.option("--day-column", default="", metavar="COLUMN", help="The column of FILE with the day as of which to decide  [default: today]")
 @click.option("--id-column", default="", metavar="COLUMN", help="The column of FILE that names a row  [default: its line]")
 @click.option("--examples", type=click.IntRange(0), default=2, show_default=True, help="Requests shown of each change.")
@@ -88,8 +92,9 @@ def command(
 ) -> None:
     """Decide the past again with edited books, and tell what would have been otherwise.
 
-    The past is a decision log (--log), compared with what was answered; or FILE, a CSV or Parquet table of one --decision, a
-    column for each input, compared with what the books of --before decide. Each request is decided as of its own day and instant.
+    The past is a decision log (--log); or FILE, a CSV or Parquet table of one --decision, a column for each input and, for what
+    was answered, each output (outputs.NAME), as `policybook audit export` writes it. A file that does not hold what was answered
+    is compared with what the books of --before decide. Each request is decided as of its own day and instant.
 
     \b
       policybook replay --log decisions.db --against rules
@@ -101,13 +106,13 @@ def command(
     if (file is None) == (log_path is None):
         raise click.UsageError("name either a decision log (--log) or a FILE")
     _refuse_options(ctx, of_file=file is not None)
-    if file is not None and (before is None or "." not in options["decision"]):
-        raise click.UsageError("a FILE needs --before, the books to compare with, and --decision with the name of one decision")
+    if file is not None and "." not in options["decision"]:
+        raise click.UsageError("a FILE needs --decision with the name of one decision")
     names = _mapping(mapped)
     after = _sides(against)
     earlier = _sides(before) if before is not None else {}
     for sides, where in ((after, against), (earlier, before)):
-        if file is not None and options["decision"] not in sides:
+        if file is not None and where is not None and options["decision"] not in sides:
             raise RefusedError(
                 f"the books of {where} have no decision `{options['decision']}`; {did_you_mean(options['decision'], sorted(sides))}"
             )
@@ -128,7 +133,7 @@ def command(
     try:
         with ExitStack() as stack:
             write = stack.enter_context(_writer(output)) if output else None
-            parts, total = _past(stack, file, log_path, after, Mapped(names, day_column, id_column), options)
+            parts, total = _past(stack, file, log_path, (after, earlier), Mapped(names, day_column, id_column), options)
             # Millions of values come and go, and none of them in a cycle: the collector would look through them again and again.
             gc.disable()
             stack.callback(gc.enable)
@@ -196,12 +201,19 @@ def _sides(named: str) -> dict[str, Side]:
 
 
 def _past(
-    stack: ExitStack, file: Path | None, log_path: str | None, after: Mapping[str, Side], mapped: Mapped, options: dict[str, Any]
+    stack: ExitStack,
+    file: Path | None,
+    log_path: str | None,
+    sides: Sequence[Mapping[str, Side]],
+    mapped: Mapped,
+    options: dict[str, Any],
 ) -> tuple[Iterator[Page | Chunk], int | None]:
     """Open the past; return its parts, and how many requests there are, if that is known."""
     if log_path is None:
         assert file is not None
-        return from_file(file, options["decision"], after[options["decision"]].book, mapped, now(), value_of), None
+        name = options["decision"]
+        books = [side[name].book for side in sides if name in side]
+        return File(file, name, sides[0][name].decision, books, mapped, now(), value_of).chunks(), None
     reader = open_reader(log_path)
     stack.callback(reader.close)
     wanted = wanted_of({**options, "purpose": Purpose.DECISION.value})
@@ -305,26 +317,46 @@ def _print(tallies: Sequence[Tally], after: Mapping[str, Side], weigh: str, *, a
 
 def _print_head(console: Console, tally: Tally, weigh: str, as_of: date | None) -> None:
     line = Text(tally.decision, "name")
+    if not tally.total:
+        line.append("  no request decided again")
+        console.print(line, soft_wrap=True)
+        return
     line.append(f"  {counted(tally.total, 'request')} decided again")
     if tally.first is not None and tally.last is not None:
         days = f"{tally.first}" if tally.first == tally.last else f"{tally.first} to {tally.last}"
         line.append(f", of {days}" if as_of is None else f", of {days}, as of {as_of}")
     line.append(": ")
+    refused = sum(tally.refused.values())
     if tally.changed:
         line.append(f"{tally.changed:,} come to something else", "no")
         line.append(f" ({_percent(tally.changed, tally.total)})")
         if tally.weight_total is not None:
             changed = sum((m.weight or Fraction(0) for m in tally.moves.values()), Fraction(0))
             line.append(f", {weigh} {_amount(changed, tally.unit)} of {_amount(tally.weight_total, tally.unit)}")
+        if refused:
+            line.append(f", {_refused(refused)}")
+    elif refused == tally.total:
+        line.append("all refused, before as after", "weak")
+    elif refused:
+        line.append(_refused(refused), "weak")
+        line.append(", all others alike")
     else:
         line.append("all alike", "yes")
     console.print(line, soft_wrap=True)
 
 
+def _refused(count: int) -> str:
+    return f"{count:,} {'is' if count == 1 else 'are'} refused, before as after"
+
+
 def _percent(part: int, whole: int) -> str:
-    """Write a share; one that is not nothing never as nothing."""
-    share = Fraction(part * 100, whole)
-    return f"{decimal_text(Fraction(round(share * 10), 10))} %" if share >= Fraction(1, 10) else "less than 0.1 %"
+    """Write a share; one that is not nothing never as nothing, and one that is not all never as all."""
+    tenths = round(Fraction(part * 1_000, whole))
+    if not tenths and part:
+        return "less than 0.1 %"
+    if tenths == 1_000 and part < whole:
+        return "more than 99.9 %"
+    return f"{decimal_text(Fraction(tenths, 10))} %"
 
 
 def _amount(number: Fraction, unit: str, *, signed: bool = False) -> str:
@@ -356,13 +388,54 @@ def _print_examples(console: Console, move: Move) -> None:
     for number, change in enumerate(move.examples):
         if not number:
             console.print(f"  for example, {move.before} -> {move.after}:", style="dim", soft_wrap=True)
+        console.print(Text(f"    {change.id}  as of {change.as_of}"), soft_wrap=True)
         facts = ", ".join(f"{n} = {raw_text(v)}" for n, v in sorted(change.facts.items()))
-        console.print(Text(f"    {change.id}  as of {change.as_of}  {facts}"), soft_wrap=True)
-        if move.before == move.after:
-            for name in ("outputs", "items", "rows"):
-                if change.before[name] != change.after[name]:
-                    sides = (json.dumps(a[name], ensure_ascii=False, separators=(",", ":")) for a in (change.before, change.after))
-                    console.print(Text(f"      {name}: {' -> '.join(sides)}"), soft_wrap=True)
+        told = _otherwise(change, words=move.before == move.after)
+        for text in (Text(facts, "dim"), *(Text(line) for line in told)):
+            show(console, Padding(text, (0, 0, 0, 6)))
+
+
+def _otherwise(change: Change, *, words: bool) -> list[str]:
+    """Say which outputs and items differ, and how.
+
+    Args:
+        words: also those that say what kind of answer it is
+    """
+    before, after = change.before, change.after
+    if not before["outcome"] == after["outcome"] == Outcome.DECIDED.value:
+        return []
+    differing = _differing(before["outputs"], after["outputs"])
+    lines = [", ".join(text for name, text in differing.items() if words or not _is_word(name, before, after))]
+    pairs = list(zip_longest(before["items"], after["items"]))
+    items = [(number, *pair) for number, pair in enumerate(pairs, 1) if pair[0] != pair[1]]
+    if items:
+        number, was, comes = items[0]
+        lines.append(f"{len(items):,} of {counted(len(pairs), 'item')} otherwise; the first, {number}: {_item(was, comes)}")
+    return [line for line in lines if line]
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    names = dict.fromkeys([*before, *after])
+    return {
+        n: f"{n} {' -> '.join(raw_text(raw_of(a[n])) if n in a else 'none' for a in (before, after))}"
+        for n in names
+        if before.get(n, names) != after.get(n, names)
+    }
+
+
+def _is_word(name: str, *answers: Mapping[str, Any]) -> bool:
+    return all(is_word(a["outputs"].get(name)) for a in answers)
+
+
+def _item(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """Say how an item differs: which row gave it, and its outputs."""
+    if before is None or after is None:
+        one = before or after or {}
+        outputs = ", ".join(f"{n} {raw_text(raw_of(v))}" for n, v in one["outputs"].items())
+        return f"{'only after' if before is None else 'only before'}: row {one['row_id']}{': ' if outputs else ''}{outputs}"
+    told = list(_differing(before["outputs"], after["outputs"]).values())
+    told += [f"{word} {before[n]} -> {after[n]}" for n, word in (("item_number", "element"), ("row_id", "row")) if before[n] != after[n]]
+    return ", ".join(told)
 
 
 def _print_notes(console: Console, tally: Tally, side: Side | None, as_of: date | None) -> None:
@@ -372,6 +445,9 @@ def _print_notes(console: Console, tally: Tally, side: Side | None, as_of: date 
         console.print(f"  note   {counted(count, 'request')} {why}, before as after", style="weak", soft_wrap=True)
     for why, count in tally.left_out.most_common():
         console.print(f"  note   {counted(count, 'request')} left out: {why}", style="weak", soft_wrap=True)
+    if tally.not_compared:
+        names = ", ".join(f"outputs.{n}" for n in sorted(tally.not_compared))
+        console.print(f"  note   not compared, for the file has no such column: {names}", style="weak", soft_wrap=True)
     later = _later(tally, side) if as_of is None else []
     for days, count in later[-MAX_LATER:]:
         many = (
@@ -444,6 +520,7 @@ def _json(tally: Tally, after: Mapping[str, Side]) -> dict[str, Any]:
         },
         "refused_by_both": dict(tally.refused),
         "left_out": dict(tally.left_out),
+        "not_compared": sorted(tally.not_compared),
         "changes_later_on": [
             {"day": day.isoformat(), "requests_before": count} for days, count in _later(tally, after.get(tally.decision)) for day in days
         ],

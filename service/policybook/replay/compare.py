@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from policybook.audit.canonical import items_json, outputs_json, raw_of
+from policybook.audit.canonical import items_json, outputs_json
 from policybook.cells.stated import stated_at
 from policybook.decide.bulk import Bulk
 from policybook.decide.chain import Settled
 from policybook.decide.columns import Many, Moments
 from policybook.desk import close_of
 from policybook.errors import FactsError, PolicybookError
+from policybook.model.answer import Outcome
 from policybook.model.book import Book, Decision
 from policybook.model.facts import Raw, Tag
-from policybook.replay.past import BROKEN, Chunk, Page, Recorded, damaged
+from policybook.replay.past import BROKEN, Chunk, Page, Recorded, amount_of, checked_outputs, damaged
 
 MAX_EXAMPLES = 5
 REFUSED = "refused"
@@ -53,7 +54,7 @@ class Change:
 
     Args:
         facts: as stated, by input
-        before, after: the whole answer, as JSON values: outcome, outputs, items, rows
+        before, after: the answer as JSON values: outcome, outputs, items, rows; of a file no more of it than the file holds
     """
 
     id: str
@@ -92,6 +93,7 @@ class Tally:
         left_out: why requests were not decided again, and how many
         unit: of the weights
         days: as of which they were decided, and how many on each
+        not_compared: outputs of which a file does not say what they were
     """
 
     decision: str
@@ -105,6 +107,7 @@ class Tally:
     unit: str = ""
     weight_total: Fraction | None = None
     days: Counter[date] = field(default_factory=Counter)
+    not_compared: set[str] = field(default_factory=set)
 
     @property
     def first(self) -> date | None:
@@ -129,6 +132,7 @@ class Tally:
         self.refused += other.refused
         self.unit = self.unit or other.unit
         self.days += other.days
+        self.not_compared |= other.not_compared
         if other.weight_total is not None:
             self.weight_total = (self.weight_total or Fraction(0)) + other.weight_total
         for pair, theirs in other.moves.items():
@@ -177,12 +181,16 @@ class Side:
 
     def _strange(self, chunk: Chunk) -> dict[int, PolicybookError]:
         """Return why requests are refused that state what is no input of the book."""
-        strange = [c for n, c in chunk.columns.items() if n not in self.book.input_by_name]
+        strange = [c for n, c in chunk.columns.items() if n not in self.book.input_by_name and n not in chunk.lenient]
         rows = [i for i in range(len(chunk)) if any(c[i] is not None for c in strange)] if strange else []
         if not rows:
             return {}
         # Whatever the day: facts are read first.
-        _, errors = self.bulk.by_facts(self.decision, [stated_by(chunk, i, self.book) for i in rows], chunk.days[0], chunk.instants[0])
+        facts = [
+            {n: v for n, v in stated_by(chunk, i, self.book).items() if n in self.book.input_by_name or n not in chunk.lenient}
+            for i in rows
+        ]
+        _, errors = self.bulk.by_facts(self.decision, facts, chunk.days[0], chunk.instants[0])
         return {rows[i]: error for i, error in errors.items()}
 
     def _eras(self, days: Sequence[date], instants: Sequence[datetime]) -> Iterator[tuple[Any, date, datetime, Moments]]:
@@ -234,7 +242,7 @@ def stated_by(chunk: Chunk, row: int, book: Book) -> dict[str, Raw]:
         known = book.input_by_name.get(name)
         value = column[row] if known is None else stated_at(column, row, known)
         if value is not None:
-            facts[name] = value
+            facts[name] = value if isinstance(value, Raw) else Raw(Tag.LITERAL, str(value))
     return facts
 
 
@@ -296,13 +304,11 @@ class Replay:
         tally.left_out += chunk.left_out
         if not len(chunk):
             return tally, []
-        before: Answered | Recorded | None = chunk.recorded
-        if before is None or self._before:
-            earlier = self._before.get(chunk.decision)
-            if earlier is None:
-                tally.left_out["the books of before do not decide it"] += len(chunk)
-                return tally, []
-            before = earlier.answers(chunk, chunk.days, chunk.instants)
+        recorded = None if self._before else chunk.recorded
+        earlier = self._before.get(chunk.decision)
+        if recorded is None and earlier is None:
+            tally.left_out["the books of before do not decide it"] += len(chunk)
+            return tally, []
         tally.total += len(chunk)
         tally.days += Counter(chunk.days)
         side = self._after[chunk.decision]
@@ -311,6 +317,13 @@ class Replay:
             day, instant = self._as_of[chunk.decision]
             days, instants = [day] * len(chunk), [instant] * len(chunk)
         after = side.answers(chunk, days, instants)
+        if recorded is None:
+            assert earlier is not None
+            before = earlier.answers(chunk, chunk.days, chunk.instants)
+        else:
+            before, after = _comparable(recorded, after)
+            if recorded.names is not None:
+                tally.not_compared = {f.name for f in side.decision.outputs} - recorded.names
         same = [
             a == b and c == d and e == f
             for a, b, c, d, e, f in zip(
@@ -325,7 +338,8 @@ class Replay:
             tally.weight_total = (tally.weight_total or Fraction(0)) + sum(weights[0], Fraction(0))
         changes = []
         for row in (i for i, s in enumerate(same) if not s):
-            change = self._change(chunk, row, before, after, side.book)
+            was = _plain(before, row) if recorded is None else _as_recorded(before, row, chunk.ids[row])
+            change = Change(chunk.ids[row], chunk.days[row], stated_by(chunk, row, side.book), was, _plain(after, row))
             changes.append(change)
             self._count(tally, change, None if weights is None else weights[0][row])
         return tally, changes
@@ -350,11 +364,6 @@ class Replay:
             found.append(value)
         return found, book.currency if known.kind.base.value == "money" else known.unit.get("en")
 
-    @staticmethod
-    def _change(chunk: Chunk, row: int, before: Answered | Recorded, after: Answered, book: Book) -> Change:
-        was = _as_recorded(before, row, chunk.ids[row]) if isinstance(before, Recorded) else _plain(before, row)
-        return Change(chunk.ids[row], chunk.days[row], stated_by(chunk, row, book), was, _plain(after, row))
-
     def _count(self, tally: Tally, change: Change, weight: Fraction | None) -> None:
         tally.changed += 1
         pair = (label(change.before), label(change.after))
@@ -368,14 +377,46 @@ class Replay:
             move.examples.append(change)
         for side, answer in (("before", change.before), ("after", change.after)):
             for name, value in answer["outputs"].items():
-                number, unit = _number(value)
+                number, unit = amount_of(value)
                 if number is not None:
                     amount = tally.amounts.setdefault(name, Amount())
                     amount.unit = amount.unit or unit
                     setattr(amount, side, getattr(amount, side) + number)
 
 
-def _plain(answers: Answered | Recorded, row: int) -> dict[str, Any]:
+def _comparable(recorded: Recorded, after: Answered) -> tuple[Answered, Answered]:
+    """Return what was answered and what is answered now, of which only so much is left as was recorded."""
+    outputs = after.outputs if recorded.names is None else [*map(_narrowed(recorded.names), after.outputs)]
+    items = after.items if recorded.items is not None else ["[]"] * len(outputs)
+    rows = after.rows if recorded.rows is not None else ["[]"] * len(outputs)
+    before = Answered(
+        recorded.outcomes if recorded.outcomes is not None else [*map(_outcome, recorded.outputs, after.outcomes)],
+        recorded.outputs,
+        recorded.items if recorded.items is not None else items,
+        recorded.rows if recorded.rows is not None else rows,
+    )
+    return before, Answered(after.outcomes, outputs, items, rows)
+
+
+def _narrowed(names: frozenset[str]) -> Callable[[str], str]:
+    """Make what leaves some outputs of an answer; those that are null are as good as none."""
+
+    @lru_cache(maxsize=100_000)
+    def narrowed(text: str) -> str:
+        kept = {n: v for n, v in json.loads(text).items() if n in names and v is not None}
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+    return narrowed
+
+
+def _outcome(outputs: str, after: str) -> str:
+    """Say what the outcome was, of which a file tells the outputs alone: without any, nothing contradicts the outcome of today."""
+    if outputs != "{}":
+        return Outcome.DECIDED.value
+    return Outcome.NO_MATCH.value if after.startswith(REFUSED) else after
+
+
+def _plain(answers: Answered, row: int) -> dict[str, Any]:
     return {
         "outcome": answers.outcomes[row],
         "outputs": json.loads(answers.outputs[row]),
@@ -384,7 +425,7 @@ def _plain(answers: Answered | Recorded, row: int) -> dict[str, Any]:
     }
 
 
-def _as_recorded(answers: Recorded, row: int, name: str) -> dict[str, Any]:
+def _as_recorded(answers: Answered, row: int, name: str) -> dict[str, Any]:
     """Return an answer as the log holds it.
 
     Raises:
@@ -393,9 +434,7 @@ def _as_recorded(answers: Recorded, row: int, name: str) -> dict[str, Any]:
     try:
         answer = _plain(answers, row)
         for outputs in (answer["outputs"], *(i["outputs"] for i in answer["items"])):
-            for value in outputs.values():
-                raw_of(value)
-                _number(value)
+            checked_outputs(outputs)
         if not all(isinstance(r, str) for r in answer["rows"]):
             raise ValueError("a row is named by no text")
     except BROKEN as e:
@@ -403,25 +442,23 @@ def _as_recorded(answers: Recorded, row: int, name: str) -> dict[str, Any]:
     return answer
 
 
-def label(answer: Mapping[str, Any]) -> str:
-    """Name the kind of an answer: its outputs that are words or truths, else its rows; or why there is none."""
-    if answer["outcome"] != "decided":
-        return str(answer["outcome"])
-    words = [
-        f"{name} {str(text).lower() if isinstance(text, bool) else text}"
-        for name, value in answer["outputs"].items()
-        if isinstance(text := value.get("text") if isinstance(value, dict) else value, str | bool) and len(str(text)) <= MAX_LABEL
-    ]
-    return ", ".join(words) or ", ".join(dict.fromkeys(answer["rows"])) or "nothing selected"
-
-
+# A longer text says more than what kind of answer it is.
 MAX_LABEL = 40
 
 
-def _number(value: Any) -> tuple[Fraction | None, str]:
-    if isinstance(value, dict):
-        if "money" in value:
-            return Fraction(Decimal(value["money"]["amount"])), str(value["money"]["currency"])
-        if "decimal" in value:
-            return Fraction(value["decimal"]), ""
-    return None, ""
+def label(answer: Mapping[str, Any]) -> str:
+    """Name the kind of an answer: its outputs that are words or truths, else its rows; or why there is none."""
+    if answer["outcome"] != Outcome.DECIDED.value:
+        return str(answer["outcome"])
+    words = [f"{name} {_word(value)}" for name, value in answer["outputs"].items() if is_word(value)]
+    return ", ".join(words) or ", ".join(dict.fromkeys(answer["rows"])) or "nothing selected"
+
+
+def is_word(value: Any) -> bool:
+    """Whether an output, as JSON, is a truth or a short text."""
+    text = value.get("text") if isinstance(value, dict) else value
+    return isinstance(text, str | bool) and len(str(text)) <= MAX_LABEL
+
+
+def _word(value: Any) -> str:
+    return str(value["text"]) if isinstance(value, dict) else str(value).lower()

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from policybook.audit.canonical import MASKED, instant_of, raw_of
+from policybook.audit.canonical import MASKED, instant_of, raw_of, value_json
+from policybook.audit.entry import Purpose
 from policybook.audit.log import Filter, Reader
+from policybook.cells.coerce import coerce_value
+from policybook.cells.stated import raw_of as stated_as
 from policybook.desk import moments
-from policybook.errors import LogError
+from policybook.diagnostics import did_you_mean
+from policybook.errors import FactsError, LogError, RequestError
 from policybook.model.book import Book, Decision
-from policybook.model.facts import Raw
+from policybook.model.facts import RAW_NULL, Raw, RawMoney, Tag
 from policybook.model.kinds import Base, Field
 
 # So many rows are decided at once: their columns, texts and answers take some hundred megabytes.
@@ -30,12 +36,18 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was answered then, as the log holds it: canonical JSON."""
+    """What was answered then, as the log holds it: canonical JSON. A file may hold less of it.
 
-    outcomes: Sequence[str]
+    Args:
+        outcomes, items, rows: None: they were not kept
+        names: the outputs that were kept, where an empty cell is a null too; None: all
+    """
+
+    outcomes: Sequence[str] | None
     outputs: Sequence[str]
-    items: Sequence[str]
-    rows: Sequence[str]
+    items: Sequence[str] | None
+    rows: Sequence[str] | None
+    names: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,12 @@ class Chunk:
     """Requests of one decision.
 
     Args:
-        ids: what names each in a report: a decision id, or `line 7`
+        ids: what names each in a report: a decision id, `line 7` of a CSV file or `row 7` of Parquet
         columns: by input; an input without a column is stated by no row
         days, instants: as of when each was decided
         recorded: what was answered; None: that is still to be decided, by the books before
         left_out: why other requests cannot be decided again, and how many
+        lenient: columns that play no part for a book without such an input; else a request that states one is refused
     """
 
     decision: str
@@ -57,6 +70,7 @@ class Chunk:
     instants: Sequence[datetime]
     recorded: Recorded | None
     left_out: Counter[str]
+    lenient: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -113,6 +127,27 @@ def damaged(decision_id: str, what: str, why: Exception) -> LogError:
         f"the record of decision `{decision_id}` is damaged: its {what} cannot be read ({str(why)[:120]}); "
         "`policybook audit verify` tells what was changed"
     )
+
+
+def checked_outputs(outputs: Mapping[str, Any]) -> None:
+    """Look at the values of outputs.
+
+    Raises:
+        one of BROKEN: one was never written
+    """
+    for value in outputs.values():
+        raw_of(value)
+        amount_of(value)
+
+
+def amount_of(value: Any) -> tuple[Fraction | None, str]:
+    """Return a value of a log as a number with its currency; None: it is none."""
+    if isinstance(value, dict):
+        if "money" in value:
+            return Fraction(Decimal(value["money"]["amount"])), str(value["money"]["currency"])
+        if "decimal" in value:
+            return Fraction(value["decimal"]), ""
+    return None, ""
 
 
 def _nothing(name: str, left_out: Counter[str]) -> Chunk:
@@ -231,9 +266,31 @@ def _column(name: str, field: Field | None, currency: str, facts: Sequence[Mappi
 
 # ---------------------------------------------------------------- files
 
+# What `policybook audit export` always writes.
+_EXPORT = frozenset(("decision_id", "purpose", "decision", "as_of", "now", "outcome", "rows"))
+_FACTS, _OUTPUTS = "facts.", "outputs."
 
-# The names of all columns, the values of those that are exact, and the names of those that are floats.
-_Table: TypeAlias = "tuple[list[str], dict[str, Sequence[Any]], frozenset[str]]"
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A part of a file.
+
+    Args:
+        header: the names of all columns
+        columns: the values of those that are exact
+        floats: the names of the others
+        ids: what names each row: where it begins
+    """
+
+    header: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+    floats: frozenset[str]
+    ids: Sequence[str]
+
+    def rows(self, wanted: Sequence[int]) -> _Table:
+        """Return some rows."""
+        columns = {n: [c[i] for i in wanted] for n, c in self.columns.items()}
+        return _Table(self.header, columns, self.floats, [self.ids[i] for i in wanted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +298,7 @@ class Mapped:
     """How the columns of a file are to be read.
 
     Args:
-        names: column -> input, where they are called otherwise
+        names: column -> input, or `outputs.NAME`, where they are called otherwise
         day: the column that holds the day as of which to decide
         identity: the column that names a row in the report
     """
@@ -251,89 +308,278 @@ class Mapped:
     identity: str = ""
 
 
-def from_file(path: Path, name: str, book: Book, mapped: Mapped, now: datetime, read: Callable[[str, str], Raw]) -> Iterator[Chunk]:
-    """Read a CSV or Parquet file of one decision; the first line of a CSV names its columns.
+@dataclass(frozen=True, slots=True)
+class File:
+    """A CSV or Parquet file of one decision; the first line of a CSV names its columns.
+
+    What `policybook audit export --decision NAME` wrote is known by its columns: each row has its own id, day and instant, and what is
+    no decision or rests on masked facts is left out.
 
     Args:
+        decision: of the edited book
+        books: the edited one, and the one of before; without that the file itself says what was answered
         now: the instant as of which rows are decided that name no day
         read: reads a list or record as it is written in a book; given the column and the text
-    Raises:
-        UnreadableError: it is neither, has no column of an input, or a value cannot be read
     """
-    tables = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
-    start = 0
-    plan: list[tuple[str, str]] | None = None
-    for header, table, floats in tables:
-        if plan is None:
-            plan = _plan(path, header, book, mapped)
-            inexact = [c for c in (mapped.day, mapped.identity, *(column for column, _ in plan)) if c in floats]
-            if inexact:
-                raise UnreadableError(
-                    f"{path}: the column `{inexact[0]}` holds floats; numbers are exact here: write it as decimal, whole number or text"
-                )
-        size = len(next(iter(table.values()), ()))
-        ids = [str(v) for v in table[mapped.identity]] if mapped.identity else [f"line {start + i + 2}" for i in range(size)]
-        days, instants = _moments(path, table.get(mapped.day), size, now, book)
-        columns = {field: _listed(table[column], column, book.input_by_name[field], read) for column, field in plan}
-        yield Chunk(name, ids, columns, days, instants, None, Counter())
-        start += size
 
+    path: Path
+    name: str
+    decision: Decision
+    books: Sequence[Book]
+    mapped: Mapped
+    now: datetime
+    read: Callable[[str, str], Raw]
 
-def _listed(values: Sequence[Any], column: str, known: Field, read: Callable[[str, str], Raw]) -> Sequence[Any]:
-    """Read the texts of a column of lists or records; others stay as they are."""
-    if known.kind.base not in (Base.LIST, Base.RECORD):
-        return values
-    found: dict[str, Raw] = {}
-    made: list[Any] = []
-    for value in values:
-        if isinstance(value, str):
-            raw = found.get(value)
-            if raw is None:
-                raw = found[value] = read(column, value)
-            made.append(raw)
+    def chunks(self) -> Iterator[Chunk]:
+        """Read it.
+
+        Raises:
+            UnreadableError: it is neither, has no column of an input, or a value cannot be read
+        """
+        for table in _parquet(self.path) if self.path.suffix.lower() in (".parquet", ".pq") else _csv(self.path):
+            yield self._chunk(table)
+
+    def _chunk(self, table: _Table) -> Chunk:
+        left_out: Counter[str] = Counter()
+        is_export = table.header and set(table.header) >= _EXPORT
+        if is_export:
+            table = self._exported(table, left_out)
+        plan = self._plan(table.header)
+        outputs = self._outputs(table.header) if len(self.books) == 1 else {}
+        inexact = [c for c in (self.mapped.day, self.mapped.identity, *(column for column, _ in plan), *outputs) if c in table.floats]
+        if inexact:
+            raise UnreadableError(
+                f"{self.path}: the column `{inexact[0]}` holds floats; numbers are exact here: write it as decimal, whole number or text"
+            )
+        identity = self.mapped.identity or ("decision_id" if is_export else "")
+        if is_export and not self.mapped.day:
+            days, instants = self._own_moments(table)
         else:
-            made.append(value)
-    return made
-
-
-def _plan(path: Path, header: Sequence[str], book: Book, mapped: Mapped) -> list[tuple[str, str]]:
-    """Say which column is which input."""
-    for column in (*mapped.names, *filter(None, (mapped.day, mapped.identity))):
-        if column not in header:
-            raise UnreadableError(f"{path}: there is no column `{column}`; there are {', '.join(header[:40])}")
-    plan = []
-    for column in header:
-        field = mapped.names.get(column) or column.removeprefix("facts.")
-        if field in book.input_by_name:
-            plan.append((column, field))
-        elif column in mapped.names:
-            raise UnreadableError(f"`{book.name}` has no input `{field}`, for the column `{column}`")
-    if not plan:
-        raise UnreadableError(
-            f"{path}: no column is called as an input of `{book.name}` ({', '.join(list(book.input_by_name)[:20])}); name them with --map"
+            days, instants = self._moments(table)
+        known = {n: field for n, fields in self._inputs().items() for field in fields[:1]}
+        columns = {name: self._values(table.columns[column], column, known.get(name)) for column, name in plan}
+        return Chunk(
+            self.name,
+            [str(v) if v is not None else own for v, own in zip(table.columns[identity], table.ids, strict=True)]
+            if identity
+            else table.ids,
+            columns,
+            days,
+            instants,
+            self._recorded(table, outputs, whole=bool(is_export)) if len(self.books) == 1 else None,
+            left_out,
+            frozenset(name for column, name in plan if not column.startswith(_FACTS)),
         )
-    twice = [f for f, n in Counter(f for _, f in plan).items() if n > 1]
-    if twice:
-        raise UnreadableError(f"{path}: two columns are the input `{twice[0]}`")
-    return plan
 
+    def _inputs(self) -> dict[str, list[Field]]:
+        found: dict[str, list[Field]] = {}
+        for book in self.books:
+            for field in book.inputs:
+                found.setdefault(field.name, []).append(field)
+        return found
 
-def _moments(path: Path, column: Sequence[Any] | None, size: int, now: datetime, book: Book) -> tuple[list[date], list[datetime]]:
-    own = moments(None, now, book)
-    if column is None:
-        return [own[0]] * size, [own[1]] * size
-    known: dict[Any, tuple[date, datetime]] = {}
-    found = []
-    for value in column:
-        pair = known.get(value)
-        if pair is None:
+    def _plan(self, header: Sequence[str]) -> list[tuple[str, str]]:
+        """Say which column is which input."""
+        mapped, book = self.mapped, self.books[0]
+        for column in (*mapped.names, *filter(None, (mapped.day, mapped.identity))):
+            if column not in header:
+                raise UnreadableError(f"{self.path}: there is no column `{column}`; there are {', '.join(header[:40])}")
+        known = self._inputs()
+        plan = []
+        for column in header:
+            named = mapped.names.get(column) or column
+            name = named.removeprefix(_FACTS)
+            # What was stated and is no input is refused, as it would be when it is asked.
+            if name in known or named.startswith(_FACTS):
+                plan.append((column, name))
+            elif column in mapped.names and not named.startswith(_OUTPUTS):
+                raise UnreadableError(f"`{book.name}` has no input `{name}`, for the column `{column}`; {did_you_mean(name, [*known])}")
+        if not any(name in known for _, name in plan):
+            raise UnreadableError(
+                f"{self.path}: no column is called as an input of `{book.name}` ({', '.join(list(known)[:20])}); name them with --map"
+            )
+        twice = [name for name, n in Counter(name for _, name in plan).items() if n > 1]
+        if twice:
+            raise UnreadableError(f"{self.path}: two columns are the input `{twice[0]}`")
+        return plan
+
+    def _values(self, values: Sequence[Any], column: str, known: Field | None) -> Sequence[Any]:
+        """Read texts of lists, records and of amounts with a currency; others stay as they are."""
+        if known is None:
+            return [Raw(Tag.LITERAL, v) if isinstance(v, str) else v for v in values]
+        base = known.kind.base
+        if base is Base.MONEY:
+            currencies = {book.currency for book in self.books}
+            return [_amount(v, currencies) if isinstance(v, str) and " " in v else v for v in values]
+        if base not in (Base.LIST, Base.RECORD):
+            return values
+        found: dict[str, Raw] = {}
+        made: list[Any] = []
+        for value in values:
+            if isinstance(value, str):
+                raw = found.get(value)
+                if raw is None:
+                    raw = found[value] = self.read(column, value)
+                made.append(raw)
+            else:
+                made.append(value)
+        return made
+
+    # When
+
+    def _moments(self, table: _Table) -> tuple[list[date], list[datetime]]:
+        book, size = self.books[0], len(table.ids)
+        if not self.mapped.day:
+            day, instant = moments(None, self.now, book)
+            return [day] * size, [instant] * size
+        known: dict[Any, tuple[date, datetime]] = {}
+        found = []
+        for row, value in enumerate(table.columns[self.mapped.day]):
+            pair = known.get(value)
+            if pair is None:
+                try:
+                    stated = value if isinstance(value, date) else _moment(str(value or ""))
+                    pair = known[value] = moments(stated, self.now, book)
+                except ValueError:
+                    raise self._wrong(table, row, f"`{str(value or '')[:40]}` is no day; write 2026-03-31") from None
+                except RequestError as e:
+                    raise self._wrong(table, row, f"`{str(value)[:40]}`: {e}") from None
+            found.append(pair)
+        return [day for day, _ in found], [instant for _, instant in found]
+
+    def _own_moments(self, table: _Table) -> tuple[list[date], list[datetime]]:
+        days, instants = [], []
+        for row, (day, instant) in enumerate(zip(table.columns["as_of"], table.columns["now"], strict=True)):
             try:
-                stated = value if isinstance(value, date) else _moment(str(value))
-                pair = known[value] = moments(stated, now, book)
-            except ValueError:
-                raise UnreadableError(f"{path}: `{str(value)[:40]}` is no day; write 2026-03-31") from None
-        found.append(pair)
-    return [day for day, _ in found], [instant for _, instant in found]
+                days.append(date.fromisoformat(day))
+                instants.append(_instant(instant))
+            except BROKEN:
+                raise self._wrong(table, row, f"`{day}` and `{instant}` (as_of, now) are no day and instant of a decision log") from None
+        return days, instants
+
+    def _wrong(self, table: _Table, row: int, what: str) -> UnreadableError:
+        return UnreadableError(f"{self.path}: {table.ids[row]}: {what}")
+
+    # What was answered
+
+    def _outputs(self, header: Sequence[str]) -> dict[str, str]:
+        """Say which column is which output."""
+        found = {}
+        for column in header:
+            named = self.mapped.names.get(column) or column
+            if named.startswith(_OUTPUTS):
+                name = named.removeprefix(_OUTPUTS)
+                if column in self.mapped.names and self.decision.output(name) is None:
+                    known = [f.name for f in self.decision.outputs]
+                    raise UnreadableError(f"`{self.name}` has no output `{name}`, for the column `{column}`; {did_you_mean(name, known)}")
+                found[column] = name
+        if not found and not (set(header) >= _EXPORT and "items" in header):
+            names = ", ".join(f"`{_OUTPUTS}{f.name}`" for f in self.decision.outputs[:8])
+            raise UnreadableError(
+                f"{self.path}: no column says what was answered ({names}, as `policybook audit export --decision {self.name}` writes them); "
+                "name such columns with --map COLUMN=outputs.NAME, or the books that decided with --before"
+            )
+        return found
+
+    def _recorded(self, table: _Table, outputs: Mapping[str, str], *, whole: bool) -> Recorded:
+        """Read what was answered.
+
+        Args:
+            whole: the file holds all of it
+        """
+        made: dict[str, list[str]] = {}
+        for column, name in sorted(outputs.items(), key=lambda pair: pair[1]):
+            field = self.decision.output(name)
+            known: dict[Any, str] = {None: ""}
+            written = []
+            for value in table.columns[column]:
+                text = known.get(value) if isinstance(value, str | None) else None
+                if text is None:
+                    text = self._output(column, value, field)
+                    if isinstance(value, str):
+                        known[value] = text
+                written.append(f"{json.dumps(name, ensure_ascii=False)}:{text}" if text and (whole or text != "null") else "")
+            made[name] = written
+        size = len(table.ids)
+        texts = ["{" + ",".join(filter(None, row)) + "}" for row in zip(*made.values(), strict=True)] if made else ["{}"] * size
+        if not whole:
+            return Recorded(None, texts, None, None, frozenset(made))
+        columns = table.columns
+        rows = [json.dumps((r or "").split(), ensure_ascii=False, separators=(",", ":")) for r in columns["rows"]]
+        items = [self._items(table, row, text) for row, text in enumerate(columns.get("items") or [None] * size)]
+        return Recorded([o or "" for o in columns["outcome"]], texts, items, rows)
+
+    def _output(self, column: str, value: Any, field: Field | None) -> str:
+        """Write one output as the log would; what is no value of its kind any more as the text that it is."""
+        if value == "null":
+            return "null"
+        if field is not None:
+            kind = Field(name=field.name, kind=field.kind)
+            try:
+                raw = self._raw(column, value, kind)
+                book = self.books[0]
+                return value_json(coerce_value(raw, kind, book, field.name), field.kind, book.currency)
+            except (FactsError, RequestError):
+                pass
+        return f'{{"text":{json.dumps(str(value), ensure_ascii=False)}}}'
+
+    def _raw(self, column: str, value: Any, field: Field) -> Raw:
+        if isinstance(value, str):
+            if field.kind.base in (Base.LIST, Base.RECORD):
+                return self.read(column, value)
+            return Raw(Tag.TEXT if field.kind.base in (Base.TEXT, Base.ENUM) else Tag.LITERAL, value)
+        return stated_as(value, field) or RAW_NULL
+
+    def _items(self, table: _Table, row: int, text: str | None) -> str:
+        if not text:
+            return "[]"
+        try:
+            items = json.loads(text)
+            for item in items:
+                checked_outputs(item["outputs"])
+        except BROKEN as e:
+            raise self._wrong(table, row, f"its items cannot be read ({str(e)[:120]})") from None
+        return json.dumps(items, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    # An export
+
+    def _exported(self, table: _Table, left_out: Counter[str]) -> _Table:
+        """Take in what an export wrote beside, and leave out what cannot be decided again."""
+        columns = {n: list(c) for n, c in table.columns.items()}
+        for row, text in enumerate(columns.pop("more", ())):
+            if text:
+                try:
+                    for name, value in json.loads(text).items():
+                        columns.setdefault(name, [None] * len(table.ids))[row] = value
+                except BROKEN as e:
+                    raise self._wrong(table, row, f"what stands in `more` cannot be read ({str(e)[:120]})") from None
+        kept = []
+        facts = [(n, c) for n, c in columns.items() if n.startswith(_FACTS)]
+        used = {f"{_FACTS}{n}" for n in self.decision.uses.inputs}
+        for row, (purpose, decision) in enumerate(zip(columns["purpose"], columns["decision"], strict=True)):
+            hidden = [n for n, c in facts if isinstance(c[row], str) and _MASKED_CELL.fullmatch(c[row])]
+            needed = sorted(n.removeprefix(_FACTS) for n in hidden if n in used)
+            if purpose != Purpose.DECISION.value:
+                left_out[f"recorded as {purpose}"] += 1
+            elif decision != self.name:
+                left_out[f"of another decision, {decision}"] += 1
+            elif needed:
+                left_out[f"masked in the log: {', '.join(needed)}"] += 1
+            else:
+                kept.append(row)
+            for name in hidden:
+                columns[name][row] = None
+        whole = _Table([*columns, *table.floats], dict(columns), table.floats, table.ids)
+        return whole if len(kept) == len(table.ids) else whole.rows(kept)
+
+
+_MASKED_CELL = re.compile(r"masked( [0-9a-f]+)?")
+
+
+def _amount(text: str, currencies: set[str]) -> Any:
+    """Read an amount with its currency, `50 CNY`."""
+    amount, _, currency = text.partition(" ")
+    return amount if currencies == {currency} else Raw(Tag.MONEY, RawMoney(amount, currency))
 
 
 def _moment(text: str) -> date | datetime:
@@ -341,24 +587,39 @@ def _moment(text: str) -> date | datetime:
 
 
 def _csv(path: Path) -> Iterator[_Table]:
+    line = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
+            if not header:
+                raise UnreadableError(f"{path}: the first line names no columns; it must name the inputs, such as `amount,customer`")
             if len(set(header)) != len(header):
                 raise UnreadableError(f"{path}: two columns have one name")
-            while rows := list(islice(reader, CHUNK)):
-                wrong = next((i for i, row in enumerate(rows) if len(row) != len(header)), None)
-                if wrong is not None:
-                    line = reader.line_num - len(rows) + wrong + 1
-                    raise UnreadableError(f"{path}: line {line} has {len(rows[wrong])} values, the first line names {len(header)} columns")
+            first = True
+            while True:
+                rows: list[list[str]] = []
+                ids: list[str] = []
+                line = reader.line_num + 1
+                for row in reader:
+                    if len(row) == len(header):
+                        rows.append(row)
+                        ids.append(f"line {line}")
+                    elif row:
+                        raise UnreadableError(f"{path}: line {line} has {len(row)} values, the first line names {len(header)} columns")
+                    # A row may go over several lines.
+                    line = reader.line_num + 1
+                    if len(rows) == CHUNK:
+                        break
+                if not rows and not first:
+                    return
+                first = False
                 # An empty cell states nothing.
-                yield (
-                    header,
-                    {n: [v or None for v in column] for n, column in zip(header, zip(*rows, strict=True), strict=True)},
-                    frozenset(),
-                )
-    except (csv.Error, UnicodeDecodeError) as e:
+                columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+                yield _Table(header, {n: [v or None for v in c] for n, c in zip(header, columns, strict=True)}, frozenset(), ids)
+    except csv.Error as e:
+        raise UnreadableError(f"{path}: line {line}: {e}") from None
+    except UnicodeDecodeError as e:
         raise UnreadableError(f"{path}: {e}") from None
 
 
@@ -374,7 +635,13 @@ def _parquet(path: Path) -> Iterator[_Table]:
         with pq.ParquetFile(path) as file:
             header = list(file.schema_arrow.names)
             floats = frozenset(f.name for f in file.schema_arrow if pa.types.is_floating(f.type))
-            for batch in file.iter_batches(CHUNK, columns=[n for n in header if n not in floats]):
-                yield header, {n: batch.column(n).to_pylist() for n in batch.schema.names}, floats
+            exact = [n for n in header if n not in floats]
+            start = 1
+            for batch in file.iter_batches(CHUNK, columns=exact):
+                ids = [f"row {n}" for n in range(start, start + batch.num_rows)]
+                yield _Table(header, {n: batch.column(n).to_pylist() for n in batch.schema.names}, floats, ids)
+                start += batch.num_rows
+            if start == 1:
+                yield _Table(header, dict.fromkeys(exact, ()), floats, ())
     except pa.ArrowException as e:
         raise UnreadableError(f"{path}: {e}") from None
