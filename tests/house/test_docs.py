@@ -7,6 +7,7 @@ The convention, in README.md, CONTRIBUTING.md, docs/ and the client's README:
 - a block marked `console`: every line that begins with `$ ` is run by bash (a `\\` at the end or an open `'` continues it); the lines below it are what it
   prints, up to blanks at line ends, hashes, ids and milliseconds. A line `...` stands for any lines, ` ...` (after a blank) for the rest of a line.
   `[exit 1]` as the last line is the exit code. `make golden` puts the real output in the place of one that differs and has no `...`.
+- a block within `<!--` and `-->` makes what the page needs: it is run and not shown.
 - `no-run` after the language: shown only. `$ make x` is not run; its target must exist.
 - pages see the real service: `localhost:50151` is put in the place of a server that this test starts, on a free port, with the books of rules/.
   Commands run in a copy of the tree, so a page may edit a table.

@@ -181,7 +181,7 @@ def test_an_edit_that_is_not_in_force_yet_is_told(tmp_path: Path) -> None:
     assert f"  note   49 of 50 requests are {note}\n" in run("--log", tmp_path / "more.db", "--against", later).stdout
     found = replayed("--log", tmp_path / "more.db", "--against", later)["book.order"]
     assert found["changes_later_on"] == [{"day": "2027-01-01", "requests_before": 49}]
-    assert "1 come to something else (100 %)" in run("--log", tmp_path / "d.db", "--against", later, "--as-of", "2027-01-01").stdout
+    assert "1 comes to something else (100 %)" in run("--log", tmp_path / "d.db", "--against", later, "--as-of", "2027-01-01").stdout
 
 
 def test_what_cannot_be_compared_is_told_and_counted(tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def _print_head(console: Console, tally: Tally, weigh: str, as_of: date | None) 
     line.append(": ")
     refused = sum(tally.refused.values())
     if tally.changed:
-        line.append(f"{tally.changed:,} come to something else", "no")
+        line.append(f"{tally.changed:,} {'comes' if tally.changed == 1 else 'come'} to something else", "no")
         line.append(f" ({_percent(tally.changed, tally.total)})")
         if tally.weight_total is not None:
             changed = sum((m.weight or Fraction(0) for m in tally.moves.values()), Fraction(0))
