@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -30,10 +32,11 @@ from policybook.audit.chain import Proof
 from policybook.audit.entry import COLUMNS, Kind
 from policybook.audit.log import Filter, WhenFull
 from policybook.audit.masking import Masks
-from policybook.audit.open import open_backend, open_log, open_reader, without_password
+from policybook.audit.open import open_backend, open_log, open_reader
 from policybook.audit.proof import prove_log
 from policybook.audit.retention import pruning
 from policybook.audit.settings import LogSettings
+from policybook.audit.target import without_password
 from policybook.audit.writer import WrittenLog
 from policybook.cli.main import cli
 from policybook.errors import LogError, PolicybookError, RequestIdTakenError
@@ -195,8 +198,13 @@ def test_a_changed_record_is_found(url: str, postgres: Postgres) -> None:
     assert misfit is not None
     assert misfit.seq == 4
     postgres.ask("UPDATE policybook.record SET outputs = '{}' WHERE seq = (SELECT max(seq) FROM policybook.record)", name)
-    with pytest.raises(LogError, match="its last record, 8, was changed"):
+    with pytest.raises(LogError, match="its last record, 8, was changed; look at it with `policybook audit verify --log postgresql://"):
         keeper(url)
+    # It can be looked at all the same.
+    postgres.ask("DELETE FROM policybook.record WHERE seq < 8", name)
+    misfit = proof_of(url).misfit
+    assert misfit is not None
+    assert misfit.message.startswith("record 8 was changed")
 
 
 def test_a_role_with_the_least_rights(url: str, postgres: Postgres) -> None:
@@ -225,7 +233,16 @@ def test_a_role_with_the_least_rights(url: str, postgres: Postgres) -> None:
         ("postgresql://owner:hunter2@127.0.0.1:1/db", "the database cannot be reached"),
         ("postgresql://owner:hunter2@127.0.0.1:{port}/none", 'database "none" does not exist'),
         ("postgresql://owner:hunter2@127.0.0.1:{port}/db?wrong=1", "this is no URL of a database"),
-        ("postgresql://owner:hunter2@127.0.0.1:notaport/db", 'invalid integer value "notaport"'),
+        ("postgresql://owner:hunter2@127.0.0.1:notaport/db", "this is no URL of a database; one is `postgresql://user@host:5432/name`"),
+        ("postgresql://owner:hunter2/@127.0.0.1:1/db", "signs such as / ? # @ : % are written as %2F"),
+        ("postgresql://owner:hun@ter2@127.0.0.1:1/db", "this is no URL of a database"),
+        ("postgresql://owner:hunter2%@127.0.0.1:1/db", "this is no URL of a database"),
+        ("postgresql://owner:hunter2@[::1/db", "this is no URL of a database"),
+        (
+            "postgresql://127.0.0.1:1/db?user=owner&password=hunter2",
+            "postgresql://127.0.0.1:1/db?user=owner: the database cannot be reached",
+        ),
+        ("mysql://owner:hunter2@127.0.0.1/db", "a log is a file, or a database"),
     ],
 )
 def test_what_cannot_be_opened_is_told_without_the_password(postgres: Postgres, target: str, says: str) -> None:
@@ -233,8 +250,16 @@ def test_what_cannot_be_opened_is_told_without_the_password(postgres: Postgres, 
         with pytest.raises(LogError) as failed:
             opened(target.format(port=postgres.port))
         assert says in str(failed.value)
-        assert "hunter2" not in str(failed.value)
-    assert without_password(f"see {target}").count("***") == 1
+        # Nor in a traceback.
+        shown = "".join(traceback.format_exception(failed.value, limit=0)) + without_password(target) + repr(LogSettings(target=target))
+        assert "hun" not in shown
+        assert "ter2" not in shown
+
+
+def test_other_places_of_a_log_are_shown_as_they_are() -> None:
+    for text in ("decisions.db", "/var/log/a@b:c.db", "postgresql://u@h1:1,[::1]:2/db?sslmode=require", "postgresql:///db"):
+        assert without_password(text) == text
+    assert without_password("postgresql://u:%2F@h/db?sslmode=require&sslpassword=x") == "postgresql://u@h/db?sslmode=require"
 
 
 def test_the_commands(url: str, tmp_path: Path) -> None:
@@ -257,7 +282,84 @@ def test_the_commands(url: str, tmp_path: Path) -> None:
     assert "records deleted" in run("audit", "prune", "--before", "2100-01-01", "--yes")
 
 
+def test_whatever_the_database_has_as_its_default(url: str, postgres: Postgres) -> None:
+    """A transaction sees what was appended while it waited for its turn, and may write."""
+    name = url.rpartition("/")[2]
+    for setting in ("default_transaction_isolation = 'serializable'", "default_transaction_read_only = on", "timezone = 'Asia/Shanghai'"):
+        postgres.ask(f'ALTER DATABASE "{name}" SET {setting}')
+    one, two = keeper(url), keeper(url)
+    named(two, "two")
+    threads = [threading.Thread(target=lambda k=k: [k.ask(decision="strict") for _ in range(30)]) for k in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not one.log.status().failing
+    assert (one.log.status().refused, two.log.status().refused) == (0, 0)
+    one.log.close()
+    two.log.close()
+    assert (proof_of(url).ok, proof_of(url).decisions) == (True, 60)
+
+
+def test_one_record_that_the_database_does_not_take_keeps_no_other_out(url: str) -> None:
+    """An index of PostgreSQL holds 2,704 bytes, and a caller in process is named as one likes."""
+    kept = keeper(url, window_s=3600)
+    kept.ask(1)
+    with pytest.raises(LogError, match="decisions cannot be recorded: the database does not take it: index row"):
+        kept.ask(2, request_id="so-1", caller=secrets.token_hex(5_000))
+    kept.ask(3, "strict")
+    assert not kept.log.status().failing
+    kept.log.close()
+    with closing(open_reader(url)) as reader:
+        assert [r.decision_id for r in reader.chain() if r.decision_id] == ["d-1", "d-3"]
+
+
 # ---------------------------------------------------------------- faults
+
+
+def test_a_database_restarted_while_nothing_was_to_be_written(postgres: Postgres, url: str) -> None:
+    """The first decision afterwards is recorded as if nothing had been; so is what is read."""
+    kept = keeper(url)
+    first = kept.ask(1, "strict").decision_id
+    assert kept.log.reader().get(first) is not None
+    for mode in ("immediate", "fast"):
+        postgres.stop(mode)
+        postgres.start()
+        kept.ask(2, "strict")
+        assert kept.log.reader().get(first) is not None
+    assert kept.log.status().refused == 0
+    kept.log.close()
+    assert proof_of(url).ok
+
+
+def test_a_database_that_hangs(postgres: Postgres, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes stand still, so that it keeps none of its own limits: callers are told in time, and what was given out is kept."""
+    monkeypatch.setattr("policybook.audit.postgres._PATIENCE_S", 0.5)
+    monkeypatch.setattr("policybook.audit.postgres._GRACE_S", 0.2)
+    monkeypatch.setattr("policybook.audit.postgres._CONNECT_S", 2)
+    kept = keeper(url)
+    kept.ask(1, "strict")
+    reader = kept.log.reader()
+    processes = [int(str(row[0])) for row in postgres.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'policybook'")]
+    processes.append(int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0]))
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        given_out = kept.ask(2).decision_id
+        with pytest.raises(LogError, match=r"the database did not answer within 0\.5 s"):
+            kept.ask(3, "strict")
+        with pytest.raises(LogError, match="cannot be recorded"):
+            kept.ask(4)
+        with pytest.raises(LogError, match=r"the database did not answer within 0\.5 s"):
+            reader.get(given_out)
+    finally:
+        for pid in reversed(processes):
+            os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: not kept.log.status().failing)
+    kept.ask(5, "strict")
+    assert reader.get(given_out) is not None
+    kept.log.close()
+    assert proof_of(url).ok
 
 
 def pause(kept: WrittenLog) -> None:

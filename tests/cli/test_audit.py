@@ -94,7 +94,7 @@ def test_verify_refuses(path: Path, tmp_path: Path) -> None:
     assert f"there is no decision log {tmp_path / 'none'}" in missing.output
     other = run("mysql://u:secret@h/db", "verify")
     assert other.exit_code == 3
-    assert "a log is a file, or a database `postgresql://user@host/name`" in other.output
+    assert "a log is a file, or a database `postgresql://user@host:5432/name`" in other.output
     assert "secret" not in other.output
 
 

@@ -12,6 +12,10 @@ from policybook.audit.entry import Record, Values
 from policybook.audit.proof import WholeReader
 
 
+class UnfitError(Exception):
+    """One of the records cannot be kept there, whatever one does; its message says why."""
+
+
 class Transaction(Protocol):
     """What is done as one, while nobody else appends."""
 
@@ -24,7 +28,11 @@ class Transaction(Protocol):
         ...
 
     def insert(self, rows: Sequence[Values]) -> None:
-        """Insert records that are numbered, linked and hashed."""
+        """Insert records that are numbered, linked and hashed.
+
+        Raises:
+            UnfitError: one of them can never be inserted
+        """
         ...
 
     def keep(self, book: KeptBook) -> None:
@@ -49,14 +57,6 @@ class Backend(Protocol):
 
     where: str
 
-    def kept(self) -> set[tuple[str, ...]]:
-        """Return version, calendar, clauses and clauses_lock of all books that are kept.
-
-        Raises:
-            LogError: it cannot be asked
-        """
-        ...
-
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Do what the block does as one, or nothing of it.
 
@@ -66,7 +66,7 @@ class Backend(Protocol):
         ...
 
     def reader(self) -> WholeReader:
-        """Return a reader of its own; whoever takes it closes it."""
+        """Return a reader of its own that never waits long; whoever takes it closes it."""
         ...
 
     def close(self) -> None:

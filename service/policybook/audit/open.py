@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +10,8 @@ from policybook.audit.backend import Backend
 from policybook.audit.proof import WholeReader
 from policybook.audit.settings import LogSettings
 from policybook.audit.sqlite import SqliteBackend, SqliteReader
+from policybook.audit.target import is_url
 from policybook.audit.writer import WrittenLog
-from policybook.errors import LogError
-
-_URL = re.compile(r"postgres(ql)?://")
-_OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 def open_log(settings: LogSettings, *, now: Callable[[], datetime]) -> WrittenLog:
@@ -52,21 +48,3 @@ def open_reader(target: str) -> WholeReader:
 
         return PostgresReader(target)
     return SqliteReader(Path(target))
-
-
-def is_url(target: str) -> bool:
-    """Whether a log is in a database.
-
-    Raises:
-        LogError: it is the URL of something else
-    """
-    if _URL.match(target):
-        return True
-    if _OTHER_URL.match(target):
-        raise LogError(f"the decision log {target.partition(':')[0]}://...: a log is a file, or a database `postgresql://user@host/name`")
-    return False
-
-
-def without_password(text: str) -> str:
-    """Return a text in which no URL has its password."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

@@ -10,16 +10,17 @@ ever: a database that does not answer within some seconds counts as one that is 
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, LiteralString, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, LiteralString, TypeVar, cast
 
+from policybook.audit.backend import UnfitError
 from policybook.audit.books import KeptBook
 from policybook.audit.chain import hash_of_record
 from policybook.audit.entry import COLUMNS, Record, Values
 from policybook.audit.reading import SELECT, SqlReader, record_of
+from policybook.audit.target import FORM, without_password
 from policybook.errors import LogError
 
 try:
@@ -29,20 +30,19 @@ except ImportError:
         "a decision log in PostgreSQL needs psycopg, which is not installed: `pip install 'policybook[postgres]'`; a file does without"
     ) from None
 
-log = logging.getLogger("policybook.audit")
-T = TypeVar("T")
+R = TypeVar("R")
 
 FORMAT = 1
 SCHEMA = "policybook"
 # "PLog": the key of the lock that who appends to the chain holds.
 _LOCK = 0x504C6F67
 _CONNECT_S = 5
-_STATEMENT_MS = 10_000
-_OPTIONS = (
-    f"-c search_path={SCHEMA} -c statement_timeout={_STATEMENT_MS} -c lock_timeout={_STATEMENT_MS}"
-    # A service that hangs must not keep the others from the chain.
-    f" -c idle_in_transaction_session_timeout={2 * _STATEMENT_MS} -c timezone=UTC"
-)
+# For a statement, and for all that is done as one; shorter than the desk waits for a record.
+_PATIENCE_S = 8.0
+# The server keeps its limit by itself, as a rule.
+_GRACE_S = 1.0
+# READ COMMITTED whatever the database's default: what comes after the lock must see what was there when it was got.
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({_LOCK})".encode()
 
 # Texts are compared sign by sign, as in a file: times and names of decisions are looked for by range.
 _TEXT = 'text COLLATE "C" NOT NULL'
@@ -64,13 +64,6 @@ _TABLES = (
 _COPY = f"COPY record ({', '.join(COLUMNS)}, hash) FROM STDIN"
 
 
-def place_of(url: str) -> str:
-    """Return a URL without its password and what else only the connection needs."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, "", ""))
-
-
 @contextlib.contextmanager
 def told(where: str) -> Iterator[None]:
     """Turn what PostgreSQL says into a LogError in words for an operator."""
@@ -82,8 +75,8 @@ def told(where: str) -> Iterator[None]:
 
 def _words(error: psycopg.Error) -> str:
     match error:
-        case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
-            return f"the database did not answer within {_STATEMENT_MS // 1000} s"
+        case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable() | _SilentError():
+            return f"the database did not answer within {_PATIENCE_S:g} s"
         case psycopg.errors.InsufficientPrivilege():
             return f"its role may not do that ({error.diag.message_primary}); docs/operations.md says what it needs"
         case psycopg.errors.DiskFull():
@@ -95,41 +88,95 @@ def _words(error: psycopg.Error) -> str:
     return str(error.diag.message_primary or error).strip()
 
 
-def _connect(url: str, where: str) -> psycopg.Connection[tuple[Any, ...]]:
-    with told(where):
+class _SilentError(psycopg.OperationalError):
+    """There was no answer in time."""
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which nobody waits for ever: a server that hangs does not keep its own limits.
+
+    Attributes:
+        until: until when answers are waited for, on the monotonic clock; None: as long as it takes
+    """
+
+    until: float | None = None
+
+    def wait(self, gen: Generator[Any, Any, R], *args: Any, **options: Any) -> R:
+        return super().wait(self._in_time(gen), *args, **options)
+
+    def _in_time(self, gen: Generator[Any, Any, R]) -> Generator[Any, Any, R]:
+        """Pass on what a generator waits for; it is resumed ten times a second at least."""
         try:
-            return psycopg.connect(
-                url,
-                connect_timeout=_CONNECT_S,
-                options=_OPTIONS,
-                autocommit=True,
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=3,
-                tcp_user_timeout=2 * _STATEMENT_MS,
-                application_name="policybook",
-            )
-        except (psycopg.ProgrammingError, ValueError) as e:
-            raise LogError(f"the decision log {where}: this is no URL of a database: postgresql://user@host:5432/name") from e
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if self.until is not None and not ready and time.monotonic() > self.until:
+                    # Closed at once: what is still on its way would be taken for the answer to the next question.
+                    self.pgconn.finish()
+                    raise _SilentError
+                wanted = gen.send(ready)
+        except StopIteration as e:
+            return cast("R", e.value)
 
 
 class _Session:
-    """A connection that is made anew when it is gone."""
+    """A connection that is made anew when it is gone.
 
-    def __init__(self, url: str) -> None:
-        self.where = place_of(url)
+    Args:
+        patience_s: for the server, how long a statement may take; 0: as long as it likes
+    """
+
+    def __init__(self, url: str, patience_s: float) -> None:
+        self.where = without_password(url)
         self._url = url
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._patience_s = patience_s
+        self._connection: _Connection | None = None
 
-    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return it, open.
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None and not self._connection.closed
+
+    def connection(self) -> _Connection:
+        """Return it, open, with the limits for what is asked now.
 
         Raises:
             LogError: there is no database to be reached
         """
         if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._url, self.where)
+            with told(self.where):
+                self._connection = self._connect()
+        self._connection.until = time.monotonic() + self._patience_s + _GRACE_S if self._patience_s else None
         return self._connection
+
+    def _connect(self) -> _Connection:
+        try:
+            made = _Connection.connect(
+                self._url,
+                connect_timeout=_CONNECT_S,
+                autocommit=True,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=int(2000 * _PATIENCE_S),
+                application_name="policybook",
+            )
+        except psycopg.ProgrammingError:
+            raise LogError(f"the decision log {self.where}: this is no URL of a database: `{FORM}`") from None
+        made.until = time.monotonic() + _PATIENCE_S
+        limit = int(1000 * self._patience_s)
+        # A service that hangs must not keep the others from the chain.
+        idle = int(2000 * _PATIENCE_S)
+        made.execute(
+            f"SET search_path = {SCHEMA}; SET timezone = 'UTC'; SET statement_timeout = {limit}; SET lock_timeout = {limit}; "
+            f"SET idle_in_transaction_session_timeout = {idle}".encode()
+        )
+        return made
+
+    def is_lost(self, error: psycopg.Error) -> bool:
+        """Whether a connection ended, so that another one may do better: the server was restarted."""
+        ended = (error.sqlstate or "").startswith("57P") or (self._connection is not None and self._connection.broken)
+        return ended and not isinstance(error, _SilentError)
 
     def drop(self) -> None:
         """Let go of a connection after a fault: what state it is in nobody knows."""
@@ -149,7 +196,7 @@ class PostgresBackend:
     """
 
     def __init__(self, url: str) -> None:
-        self._session = _Session(url)
+        self._session = _Session(url, _PATIENCE_S)
         self.where = self._session.where
         self._url = url
         try:
@@ -157,32 +204,48 @@ class PostgresBackend:
                 if not _exists(at_once):
                     for statement in _TABLES:
                         at_once.change(statement)
-            with told(self.where):
-                _check(self._session.connection(), self.where)
+                _check(at_once, self.where)
+                _check_head(at_once, self.where)
         except BaseException:
             self.close()
             raise
 
-    def kept(self) -> set[tuple[str, ...]]:
-        """Return version, calendar, clauses and clauses_lock of all books that are kept."""
-        with told(self.where):
-            return set(self._session.connection().execute("SELECT version, calendar, clauses, clauses_lock FROM book").fetchall())
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Do what the block does as one, while no other server appends."""
-        connection = self._session.connection()
+        connection = self._locked()
         try:
-            with told(self.where), connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            with told(self.where):
                 yield PostgresTransaction(connection)
+                connection.execute("COMMIT")
         except BaseException:
             self._session.drop()
             raise
 
+    def _locked(self) -> _Connection:
+        """Begin, when nobody else appends any more.
+
+        A connection that ended since it was last used is made anew: nothing was done over it yet.
+        """
+        session = self._session
+        was_open = session.is_open
+        try:
+            with told(self.where):
+                try:
+                    session.connection().execute(_BEGIN)
+                except psycopg.Error as e:
+                    if not was_open or not session.is_lost(e):
+                        raise
+                    session.drop()
+                    session.connection().execute(_BEGIN)
+        except BaseException:
+            session.drop()
+            raise
+        return session.connection()
+
     def reader(self) -> PostgresReader:
-        """Return a reader of its own."""
-        return PostgresReader(self._url)
+        """Return a reader of its own, which gives up as early as the writer."""
+        return PostgresReader(self._url, _PATIENCE_S)
 
     def close(self) -> None:
         """Close the connection."""
@@ -193,19 +256,23 @@ def _exists(at_once: PostgresTransaction) -> bool:
     return bool(at_once.rows("SELECT to_regclass(?) IS NOT NULL", f"{SCHEMA}.format")[0][0])
 
 
-def _check(connection: psycopg.Connection[tuple[Any, ...]], where: str) -> None:
-    """Refuse a log of another format, and to go on after a last record that does not fit."""
-    if not connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.format",)).fetchall()[0][0]:
+def _check(at_once: PostgresTransaction, where: str) -> None:
+    """Refuse what is no log, or one of another format."""
+    if not _exists(at_once):
         raise LogError(f"the decision log {where}: there is none in this database (no schema `{SCHEMA}`)")
-    found = connection.execute("SELECT number FROM format").fetchall()[0][0]
+    found = at_once.rows("SELECT number FROM format")[0][0]
     if found != FORMAT:
         made_by = "a newer" if found > FORMAT else "an older"
         raise LogError(f"the decision log {where}: it has format {found}, of {made_by} policybook; this one knows format {FORMAT}")
-    row = connection.execute(_own(f"{SELECT} ORDER BY seq DESC LIMIT 1")).fetchone()
-    if row is not None and hash_of_record(record_of(row)) != row[-1]:
+
+
+def _check_head(at_once: PostgresTransaction, where: str) -> None:
+    """Refuse to go on after a last record that does not fit: what was wrong before must not look as if it came later."""
+    rows = at_once.rows(f"{SELECT} ORDER BY seq DESC LIMIT 1")
+    if rows and hash_of_record(record_of(rows[0])) != rows[0][-1]:
         raise LogError(
-            f"the decision log {where}: its last record, {row[0]}, was changed; look at it with `policybook audit verify`, and use another "
-            "database to begin a new one"
+            f"the decision log {where}: its last record, {rows[0][0]}, was changed; look at it with `policybook audit verify --log {where}`, "
+            "and use another database to begin a new one"
         )
 
 
@@ -217,7 +284,7 @@ def _own(query: str) -> LiteralString:
 class PostgresTransaction:
     """What is done as one."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(self, connection: _Connection) -> None:
         self._connection = connection
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -230,9 +297,12 @@ class PostgresTransaction:
 
     def insert(self, rows: Sequence[Values]) -> None:
         """Insert records."""
-        with self._connection.cursor() as cursor, cursor.copy(_own(_COPY)) as copy:
-            for row in rows:
-                copy.write_row(row)
+        try:
+            with self._connection.cursor() as cursor, cursor.copy(_own(_COPY)) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as e:
+            raise UnfitError(f"the database does not take it: {_words(e)}") from e
 
     def keep(self, book: KeptBook) -> None:
         """Keep the texts of a book."""
@@ -259,30 +329,41 @@ class PostgresTransaction:
 class PostgresReader(SqlReader):
     """Reads a log in a database, beside whoever writes to it. Use it from any thread; `close` it.
 
+    Args:
+        patience_s: how long an answer may take; 0: as long as it takes, as for whoever looks through millions
     Raises:
         LogError: there is none, or it cannot be read; so does every method
     """
 
     book_order = "place"
 
-    def __init__(self, url: str) -> None:
-        self._session = _Session(url)
+    def __init__(self, url: str, patience_s: float = 0) -> None:
+        self._session = _Session(url, patience_s)
         self.where = self._session.where
         self._lock = threading.Lock()
+        self._patience_s = patience_s or -1
         try:
-            self._asked(lambda connection: _check(connection, self.where))
+            self._asked(lambda connection: _check(PostgresTransaction(connection), self.where))
         except BaseException:
             self.close()
             raise
 
-    def _asked(self, ask: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
+    def _asked(self, ask: Callable[[_Connection], R]) -> R:
         """Ask, and once more over a new connection when the database was restarted since."""
-        with self._lock, told(self.where):
-            try:
-                return ask(self._session.connection())
-            except psycopg.OperationalError:
-                self._session.drop()
-                return ask(self._session.connection())
+        if not self._lock.acquire(timeout=self._patience_s):
+            raise LogError(f"the decision log {self.where}: the database did not answer within {self._patience_s:g} s")
+        try:
+            with told(self.where):
+                try:
+                    return ask(self._session.connection())
+                except psycopg.Error as e:
+                    is_lost = self._session.is_lost(e)
+                    self._session.drop()
+                    if not is_lost:
+                        raise
+                    return ask(self._session.connection())
+        finally:
+            self._lock.release()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask."""

@@ -23,7 +23,8 @@ class LogSettings:
         keep_days: older records are deleted; 0: none ever is
     """
 
-    target: str
+    # A URL may have a password.
+    target: str = field(repr=False)
     when_full: WhenFull = WhenFull.REFUSE
     queue: int = 10_000
     window_s: float = 0.05

@@ -228,11 +228,6 @@ class SqliteBackend:
         self.where = str(path)
         self._connection = open_writer(path)
 
-    def kept(self) -> set[tuple[str, ...]]:
-        """Return version, calendar, clauses and clauses_lock of all books that are kept."""
-        with told(self.path):
-            return {tuple(row) for row in self._connection.execute("SELECT version, calendar, clauses, clauses_lock FROM book")}
-
     @contextlib.contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
         """Do what the block does as one."""

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
-from policybook.audit.backend import Backend, Transaction, append
+from policybook.audit.backend import Backend, Transaction, UnfitError, append
 from policybook.audit.books import KeptBook
 from policybook.audit.canonical import clean, facts_json, instant_text, items_json, outputs_json
 from policybook.audit.chain import Anchor
@@ -44,8 +44,11 @@ BATCH = 1_000
 # So many may be given out and wait to be written; beyond it each waits until it is.
 _BRAKE = 1_000
 _CANNOT = "decisions cannot be recorded"
-_RETRY_S = 0.5
+# After the first failure, and then twice as long each time.
+_RETRY_S, _MAX_RETRY_S = 0.5, 4.0
 _CLOSE_S = 5.0
+# What a backend may take for what it is doing when the end comes.
+_LAST_S = 7.0
 _ANCHOR_S = 3600.0
 _PRUNE_S = 3600.0
 _PRUNE_PAUSE_S = 0.02
@@ -102,8 +105,10 @@ class WrittenLog:
         self._refused = 0
         self._recorded = 0
         self._failing = ""
+        self._retry_s = _RETRY_S
         self._idle = True
         self._closing = False
+        self._end = 0.0
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._run = secrets.token_hex(8)
@@ -114,7 +119,6 @@ class WrittenLog:
         self._pruning: Iterator[int] | None = None
         self.head: Anchor | None = None
         self._reader: WholeReader | None = None
-        self._kept = backend.kept()
         self._append([self._opening()])
         log.info("decision log %s open; anchor %s", backend.where, self.head)
         self._thread = threading.Thread(target=self._work, name="policybook-log", daemon=True)
@@ -182,10 +186,11 @@ class WrittenLog:
 
     def close(self) -> None:
         """Write what is left, and end; what cannot be written within some seconds is told and counted."""
+        self._end = time.monotonic() + _CLOSE_S
         self._closing = True
         self._urgent.set()
         self._wake.set()
-        self._thread.join(_CLOSE_S + 5)
+        self._thread.join(_CLOSE_S + _LAST_S)
         if self._reader is not None:
             self._reader.close()
         self._backend.close()
@@ -203,21 +208,22 @@ class WrittenLog:
     # ------------------------------------------------------------ the thread
 
     def _work(self) -> None:
-        end = 0.0
         while True:
             self._wait()
             self._once()
             if self._closing:
-                end = end or time.monotonic() + _CLOSE_S
                 if not self._queue and not self._gap:
                     break
-                if time.monotonic() >= end:
+                if time.monotonic() >= self._end:
                     self._give_up()
                     break
         try:
-            self._append([*self._gap_rows(self._gap), self._other(Kind.CLOSE, {"run": self._run})])
+            if not self._failing:
+                self._append([*self._gap_rows(self._gap), self._other(Kind.CLOSE, {"run": self._run})])
         except LogError as e:
-            log.error("the decision log was not closed in order: %s", e)  # noqa: TRY400 - the message says it all
+            self._failing = str(e)
+        if self._failing:
+            log.error("the decision log was not closed in order: %s", self._failing)
         log.info("decision log closed; anchor %s", self.head)
         while self._flushes:
             _settle(self._flushes.popleft(), None)
@@ -226,7 +232,7 @@ class WrittenLog:
         """Sleep while there is nothing to do, then let a batch gather."""
         if self._failing:
             self._urgent.clear()
-            self._urgent.wait(_RETRY_S if not self._closing else _RETRY_S / 5)
+            self._urgent.wait(self._retry_s if not self._closing else _RETRY_S / 5)
             return
         if not self._is_busy():
             self._wake.clear()
@@ -268,11 +274,10 @@ class WrittenLog:
         except Exception:
             # A fault of ours in one entry must not keep the others out for ever.
             log.exception("an entry could not be written to the decision log")
-            self._one_by_one(batch)
-            return True
+            return self._one_by_one(batch)
         if self._failing:
             log.warning("decisions are recorded again")
-            self._failing = ""
+            self._failing, self._retry_s = "", _RETRY_S
         for item in batch:
             if item.waiting is not None:
                 _settle(item.waiting, None, found.get(id(item)))
@@ -281,6 +286,8 @@ class WrittenLog:
 
     def _fail(self, batch: list[_Item], why: str) -> None:
         """Keep what was given out for the next try; refuse what was not."""
+        if self._failing:
+            self._retry_s = min(2 * self._retry_s, _MAX_RETRY_S)
         self._failing = why
         refuses = self.settings.when_full is WhenFull.REFUSE
         kept: list[_Item] = []
@@ -299,13 +306,16 @@ class WrittenLog:
         for waiting in refused:
             _settle(waiting, LogError(f"{_CANNOT}: {why}; no answer is given out without"))
 
-    def _one_by_one(self, batch: list[_Item]) -> None:
-        for item in batch:
+    def _one_by_one(self, batch: list[_Item]) -> bool:
+        for number, item in enumerate(batch):
             try:
                 found = self._record([item])
+            except LogError as e:
+                self._fail(batch[number:], str(e))
+                return False
             except Exception as e:
                 log.exception("decision %s could not be recorded", item.entry.decision_id)
-                why = f"a fault of policybook: {type(e).__name__}"
+                why = str(e) if isinstance(e, UnfitError) else f"a fault of policybook: {type(e).__name__}"
                 if item.waiting is not None and (item.must or self.settings.when_full is WhenFull.REFUSE):
                     self._note_gap(0, 1, why)
                     _settle(item.waiting, LogError(f"{_CANNOT}: {why}"))
@@ -317,6 +327,7 @@ class WrittenLog:
                 self._recorded += not found
                 if item.waiting is not None:
                     _settle(item.waiting, None, found.get(id(item)))
+        return True
 
     def _give_up(self) -> None:
         """Tell what is lost at the end."""
@@ -357,6 +368,8 @@ class WrittenLog:
         prepared = [self._row(item.entry) for item in batch]
         gap = self._gap
         with self._backend.transaction() as at_once:
+            if self._failing:
+                self._kept = self._books(at_once)
             written = self._written_before(at_once, batch)
             known = self._known(at_once, batch)
             for item, (row, place) in zip(batch, prepared, strict=True):
@@ -395,8 +408,14 @@ class WrittenLog:
     def _append(self, rows: list[Values]) -> None:
         """Append records that are no decisions."""
         with self._backend.transaction() as at_once:
+            kept = self._books(at_once)
             head = append(at_once, rows)
-        self.head = head
+        self.head, self._kept = head, kept
+
+    @staticmethod
+    def _books(at_once: Transaction) -> set[tuple[str, ...]]:
+        """Ask which books are kept: a database that was away may have been brought back from a copy."""
+        return {tuple(row) for row in at_once.rows("SELECT version, calendar, clauses, clauses_lock FROM book")}
 
     @staticmethod
     def _known(at_once: Transaction, batch: Sequence[_Item]) -> Mapping[tuple[str, str], Record]:

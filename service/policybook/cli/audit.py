@@ -17,10 +17,11 @@ from policybook.audit.chain import Anchor, Proof, anchor_of
 from policybook.audit.entry import REFUSED, Purpose, Record
 from policybook.audit.log import Filter, Place
 from policybook.audit.masking import Masks
-from policybook.audit.open import open_backend, open_reader, without_password
+from policybook.audit.open import open_backend, open_reader
 from policybook.audit.proof import WholeReader, prove_log
 from policybook.audit.retention import pruning
 from policybook.audit.settings import read_key
+from policybook.audit.target import without_password
 from policybook.cli.audit_export import FORMS, write_csv, write_json_lines, write_parquet
 from policybook.cli.audit_show import record_json, show_record
 from policybook.cli.books import now

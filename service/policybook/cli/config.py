@@ -8,7 +8,7 @@ from typing import Any
 import click
 import yaml
 
-from policybook.audit.open import without_password
+from policybook.audit.target import without_password
 from policybook.cli.settings import configured, settings_options
 from policybook.server.settings import Configured, Settings
 
