@@ -91,7 +91,7 @@ def test_what_is_counted(books: Path, tmp_path: Path, workers: str) -> None:
             assert names <= known, names - known
             assert all(f"`{family}`" in documented for family in FAMILIES)
             # No fact in a label.
-            assert "196" not in str(sorted(values))
+            assert not [v for _, labels in values for n, v in labels if n not in ("version", "python", "le") and "196" in v]
             text = (books / "shop.yaml").read_text(encoding="utf-8")
             (books / "shop.yaml").write_text(text + "# edited\n", encoding="utf-8")
             wait_for(lambda: of(scraped(process), "policybook_reloads_total", result="published") == 1)
