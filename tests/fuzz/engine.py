@@ -249,7 +249,7 @@ def guided(session: Session, corpus: Path, seconds: float, seed: int) -> None:
             pool.append(data)
         if session.inputs % 2_000 == 0:
             session.hold()
-        if session.inputs % 100 == 0 and rss() > MOST_HELD:
+        if session.inputs % 5 == 0 and rss() > MOST_HELD:
             session.tell()
             os._exit(RENEW)
 
