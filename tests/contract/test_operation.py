@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import threading
@@ -494,6 +495,41 @@ def test_callers_that_are_gone_before_their_answer_leave_no_tracebacks(books: Pa
         assert calls.decide(order()).outputs["outcome"] == word("ship")
     assert process.end() == 0
     assert "Traceback" not in process.errors()
+
+
+def not_utf8(path: bytes) -> list[bytes]:
+    # As bytes: hpack writes texts as UTF-8.
+    headers = [(n.encode(), path if n == ":path" else v.encode()) for n, v in http2.request_headers(DECIDE)]
+    block = http2.Encoder().encode(headers, huffman=False)
+    head = http2.Frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 1, block)
+    return [http2.PREFACE, *http2.encoded((http2.Frame(http2.SETTINGS), head))]
+
+
+def test_a_method_whose_name_is_not_utf8_ends_nothing_for_good(books: Path, tmp_path: Path) -> None:
+    # grpcio 1.84 and later end their server at it.
+    process = Process(books, "--port", "0", log=tmp_path / "log").started()
+    for _ in range(3):
+        http2.exchange(process.port, not_utf8(b"/a\xaeb"), opened={1})
+        wait_for(lambda: decides(process.port))
+    assert process.end() == 0
+
+
+def test_metadata_in_no_utf8_is_not_written_to_the_log(books: Path, tmp_path: Path) -> None:
+    process = Process(books, "--port", "0", log=tmp_path / "log").started()
+    block = http2.Encoder().encode([*http2.request_headers(DECIDE), (b"x-odd", b"\xff" * 50)], huffman=False)
+    head = http2.Frame(http2.HEADERS, http2.END_HEADERS, 1, block)
+    data = http2.Frame(http2.DATA, http2.END_STREAM, 1, http2.prefixed(order().SerializeToString()))
+    answer = http2.exchange(process.port, [http2.PREFACE, *http2.encoded((http2.Frame(http2.SETTINGS), head, data))], opened={1})
+    assert answer.headers[1]["grpc-status"] == b"0"
+    assert process.end() == 0
+    assert "Invalid encoding" not in process.errors()
+
+
+def decides(port: int) -> bool:
+    # Calls that meet the server as it ends are lost with it.
+    with Calls(port) as calls, contextlib.suppress(grpc.RpcError):
+        return calls.decide(order()).outputs["outcome"] == word("ship")
+    return False
 
 
 @pytest.mark.parametrize(

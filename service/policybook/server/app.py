@@ -105,6 +105,8 @@ class Server:
         self._challengers: Challengers | None = None
         self._reloaders: list[Reloader] = []
         self._server: grpc.aio.Server | None = None
+        self._outlasting: asyncio.Task[None] | None = None
+        self._is_ending = False
         self._metrics: MetricsServer | None = None
         self._telemetry: Telemetry | None = None
         self._staleness: asyncio.Task[None] | None = None
@@ -116,23 +118,31 @@ class Server:
         Raises:
             PortInUseError: somebody else listens there
         """
-        limits, settings = self.settings.limits, self.settings
+        settings = self.settings
         if settings.otlp_endpoint:
             self._telemetry = _telemetry(settings.otlp_endpoint)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        if not self._shares_port:
+            reserve(settings.host, settings.port).close()
+        self._server = await self._listen(settings.port)
+        self._outlasting = asyncio.create_task(self._outlast())
+        self._keeper.watch()
+        if settings.http_port is not None:
+            await self._start_http(settings.host, settings.http_port)
+
+    async def _listen(self, port: int) -> grpc.aio.Server:
+        limits = self.settings.limits
         server = grpc.aio.server(
             interceptors=self._telemetry.interceptors if self._telemetry is not None else (),
             maximum_concurrent_rpcs=limits.transport_requests,
             options=self._options(),
         )
         server.add_generic_rpc_handlers((self._routes,))
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         named = (DECISIONS, POLICIES, AUDITS, health.SERVICE_NAME, reflection.SERVICE_NAME)
         beside: Any = Careful(server, self.gate, limits)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, beside)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(named), beside)  # type: ignore[no-untyped-call] # types-grpcio-reflection
-        address = address_of(settings.host, settings.port)
-        if not self._shares_port:
-            reserve(settings.host, settings.port).close()
+        address = address_of(self.settings.host, port)
         try:
             if self._certificates is None:
                 self.port = server.add_insecure_port(address)
@@ -141,10 +151,31 @@ class Server:
         except RuntimeError:
             raise PortInUseError(f"cannot listen on {address}") from None
         await server.start()
-        self._server = server
-        self._keeper.watch()
-        if settings.http_port is not None:
-            await self._start_http(settings.host, settings.http_port)
+        return server
+
+    async def _outlast(self) -> None:
+        """Listen anew whenever grpcio's server ends by itself.
+
+        LIMIT: grpcio 1.84 and later end theirs at any call whose path is not UTF-8, before a line of this project runs; the calls in
+        progress are lost with it.
+        """
+        while self._server is not None and not self._is_ending:
+            try:
+                # Not to be cancelled: what it waits for is what `stop` of grpcio waits for too.
+                await self._server.wait_for_termination()
+                return
+            except Exception as e:  # noqa: BLE001 - whatever ended it
+                log.error("the server ended by itself (%s: %s); it listens anew", type(e).__name__, e)  # noqa: TRY400 - grpcio has logged where
+            await self._listen_again()
+
+    async def _listen_again(self) -> None:
+        while not self._is_ending:
+            try:
+                self._server = await self._listen(self.port)
+                return
+            except PortInUseError as e:
+                log.error("%s; trying again", e)  # noqa: TRY400 - where it came from tells nothing
+                await asyncio.sleep(0.2)
 
     async def _start_http(self, host: str, port: int) -> None:
         try:
@@ -284,9 +315,9 @@ class Server:
 
     async def stop(self) -> None:
         """Take no more calls, let those in progress end (`drain_s` at most), then close."""
-        server = self._server
-        if server is None:
+        if self._server is None:
             return
+        self._is_ending = True
         if self._staleness is not None:
             self._staleness.cancel()
         self._keeper.stop()
@@ -298,7 +329,9 @@ class Server:
         if self._http is not None:
             await self._http.stop()
         # Watches of health and reflection have no end of their own.
-        await server.stop(0.1)
+        await self._server.stop(0.1)
+        if self._outlasting is not None:
+            await self._outlasting
         self.services.close()
         if self._challengers is not None:
             await asyncio.to_thread(self._challengers.close)

@@ -8,11 +8,14 @@ import sys
 from policybook.server.settings import Settings
 
 
-class _Gone(logging.Filter):
-    """Keeps out what grpcio says of callers that are gone before their answer: a traceback for each, and no fault of anybody here."""
+class _OfCallers(logging.Filter):
+    """Keeps out what grpcio says of callers: a traceback for each that is gone before its answer, or whose method or metadata is not UTF-8.
+
+    They are no fault of anybody here; and what stands in the log, and how much, is not for a caller to choose.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("ExecuteBatchError")
+        return not str(record.msg).startswith(("ExecuteBatchError", "Invalid encoding on"))
 
 
 def log_as(settings: Settings) -> None:
@@ -23,7 +26,7 @@ def log_as(settings: Settings) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_Gone())
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_OfCallers())
 
 
 def _json() -> logging.Formatter:
