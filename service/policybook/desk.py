@@ -21,6 +21,7 @@ from policybook.cells.stated import Column
 from policybook.decide.bulk import ColumnAnswers
 from policybook.decide.chain import Settled, Verdict
 from policybook.decide.columns import Many
+from policybook.decide.near import Seen
 from policybook.diagnostics import nearest
 from policybook.errors import (
     EngineError,
@@ -37,6 +38,7 @@ from policybook.model.book import Book, Decision
 from policybook.model.facts import RawFacts
 from policybook.store.kept import edition_of
 from policybook.store.versions import Edition, Store
+from policybook.values import Value
 
 _DECISION = re.compile(r"([a-z][a-z0-9_]*)\.([a-z][a-z0-9_]*)\Z")
 MAX_REQUEST_ID = 200
@@ -101,6 +103,7 @@ class Sheet:
         ids: of the answers, also of those that there are not
         elapsed_ns: spent on one
         tables: the traces; nothing at TraceLevel.NONE
+        seen: on what they were decided, where somebody counts that
     """
 
     edition: Edition
@@ -113,6 +116,7 @@ class Sheet:
     ids: Sequence[str]
     elapsed_ns: int
     tables: Sequence[tuple[TableTrace, ...]] = ()
+    seen: Seen | None = None
 
     def answer(self, row: int, settled: Settled, request_id: str) -> Answer:
         """Return the answer of a row.
@@ -189,7 +193,7 @@ class Beside(Protocol):
 
 
 class Counter(Protocol):
-    """What counts the answers that are made."""
+    """What counts the answers that are made, and those that are not."""
 
     def answered(self, answer: Answer) -> None:
         """Count one."""
@@ -197,6 +201,18 @@ class Counter(Protocol):
 
     def answered_sheet(self, sheet: Sheet) -> None:
         """Count those of a sheet."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Count a request that got no answer among others that did."""
+        ...
+
+    def looked(self, edition: Edition, decision: Decision, as_of: date, env: Mapping[str, Value]) -> None:
+        """Look at what one request was decided on."""
+        ...
+
+    def looked_at_all(self, edition: Edition, decision: Decision, as_of: date, seen: Seen) -> None:
+        """Look at what requests were decided on together."""
         ...
 
 
@@ -283,7 +299,7 @@ class Desk:
 
     def try_out(self, request: Request) -> Answer:
         """Decide without a record, to see what is wrong with a request; the answer must not be given out. Raises as `take` does."""
-        return self._decided(request)[0]
+        return self._decided(request, is_counted=False)[0]
 
     def take(self, request: Request) -> Taken:
         """Decide one request and hand it to the log.
@@ -318,6 +334,7 @@ class Desk:
             return None
         if self.counter is not None:
             self.counter.answered_sheet(made)
+            self._look(made)
         return made
 
     def take_many(self, requests: Sequence[Request]) -> list[Taken | PolicybookError]:
@@ -477,11 +494,16 @@ class Desk:
         sheet = self._sheet(requests[0], [r.facts for r in requests])
         if sheet is None:
             return []
+        self._look(sheet)
         errors = sheet.errors
         return [
             errors[row] if row in errors else (sheet.answer(row, settled, request.request_id), sheet.edition, sheet.now)
             for row, (request, settled) in enumerate(zip(requests, sheet.many.all(), strict=True))
         ]
+
+    def _look(self, sheet: Sheet) -> None:
+        if self.counter is not None and sheet.seen is not None:
+            self.counter.looked_at_all(sheet.edition, sheet.decision, sheet.as_of, sheet.seen)
 
     def _sheet(self, asked: Request, facts: Sequence[RawFacts]) -> Sheet | None:
         started = time.perf_counter_ns()
@@ -494,7 +516,8 @@ class Desk:
         if len(facts) < MIN_TOGETHER + MORE_TOGETHER * len(decision.uses.decisions):
             return None
         tables: list[tuple[TableTrace, ...]] | None = None if asked.trace is TraceLevel.NONE else []
-        many, errors = edition.bulk.by_facts(decision, facts, as_of, now, tables)
+        seen = Seen() if self.counter is not None and asked.purpose is Purpose.DECISION else None
+        many, errors = edition.bulk.by_facts(decision, facts, as_of, now, tables, seen)
         return Sheet(
             edition=edition,
             decision=decision,
@@ -506,9 +529,10 @@ class Desk:
             ids=self._new_ids(len(facts)),
             elapsed_ns=(time.perf_counter_ns() - started) // max(1, len(facts)),
             tables=tables or (),
+            seen=seen,
         )
 
-    def _decided(self, request: Request) -> _Decided:
+    def _decided(self, request: Request, *, is_counted: bool = True) -> _Decided:
         started = time.perf_counter_ns()
         edition, decision = decision_named(self.store, request)
         book = edition.book
@@ -526,6 +550,8 @@ class Desk:
             decided_at=decided_at,
             elapsed_ns=time.perf_counter_ns() - started,
         )
+        if is_counted and self.counter is not None and request.purpose is Purpose.DECISION and verdict.env is not None:
+            self.counter.looked(edition, decision, as_of, verdict.env)
         return answer, edition, now
 
 

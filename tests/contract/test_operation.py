@@ -246,6 +246,7 @@ def test_a_full_trace_of_a_large_table_does_not_hold_up_others(tmp_path: Path) -
 def test_a_fault_of_our_own_has_a_number_and_no_traceback(fault: Exception, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         log = NoLog()
+        counter = None
 
         def take(self, _request: Any) -> Any:
             raise fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -92,11 +93,11 @@ def test_the_manifests_say_what_there_is() -> None:
     ports = {p["name"]: p["containerPort"] for p in made["ports"]}
     assert ports["grpc"] == Settings().port
     assert str(ports["metrics"]) in made["args"]
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        program, command, *rest = made[probe]["exec"]["command"]
-        assert (program, command in COMMANDS) == ("policybook", True)
-        assert f"localhost:{ports['grpc']}" in rest
-        assert made[probe]["timeoutSeconds"] >= 5
+        asked = made[probe]["httpGet"]
+        assert asked["port"] == "metrics"
+        assert f"`{asked['path']}`" in operations
     grace = deployment()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace > Settings().limits.drain_s
     service = next(d for d in documents() if d["kind"] == "Service")
@@ -110,10 +111,33 @@ def test_alerts_ask_for_metrics_that_there_are() -> None:
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) > 5
     for rule in rules:
-        asked = set(re.findall(r"policybook_[a-z_]+", rule["expr"]))
-        assert asked, rule["alert"]
-        assert asked <= set(FAMILIES), rule["alert"]
-        for metric in asked:
-            for labels in re.findall(rf"{metric}\{{([^}}]*)\}}", rule["expr"]):
-                assert {name.split("=")[0].strip(" ~!") for name in labels.split(",")} <= set(FAMILIES[metric].labels)
+        check_query(rule["expr"])
         assert rule["annotations"]["summary"]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    panels = json.loads((DEPLOY / "grafana" / "policybook.json").read_text(encoding="utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(queries) >= len(panels) > 8
+    for query in queries:
+        check_query(query)
+    # No two panels in one place.
+    places = [
+        (p["gridPos"]["x"] + x, p["gridPos"]["y"] + y) for p in panels for x in range(p["gridPos"]["w"]) for y in range(p["gridPos"]["h"])
+    ]
+    assert len(places) == len(set(places))
+
+
+def check_query(query: str) -> None:
+    """A query names metrics and labels that there are; of a histogram its parts."""
+    parts = {f"{name}_{part}" for name, family in FAMILIES.items() if family.kind == "histogram" for part in ("bucket", "count", "sum")}
+    asked = set(re.findall(r"policybook_[a-z_]+", query))
+    assert asked, query
+    assert asked <= set(FAMILIES) - {name for name, family in FAMILIES.items() if family.kind == "histogram"} | parts, query
+    known = {"job", "instance", "worker", "le"}
+    for metric in asked:
+        known |= set(FAMILIES[metric].labels if metric in FAMILIES else FAMILIES[metric.rpartition("_")[0]].labels)
+    for labels in re.findall(r"\{([^}]*)\}", query):
+        assert {name.split("=")[0].strip(" ~!") for name in labels.split(",")} <= known, query
+    for labels in re.findall(r"\b(?:by|without|on) \(([^)]*)\)", query):
+        assert {name.strip() for name in labels.split(",")} <= known, query

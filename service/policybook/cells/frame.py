@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from math import lcm
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from policybook.cells.linear import dimension, number
-from policybook.cells.vectors import ROOM, Coded, Codes, Mask, Numbers, Vector, by_combination, constant
+from policybook.cells.vectors import ROOM, Coded, Codes, Mask, Numbers, Vector, by_combination, common, constant
 from policybook.model.calendar import Place
 from policybook.model.compiled import compiled
 from policybook.model.faults import FormulaError
@@ -245,7 +244,7 @@ class Frame:
 
     def _number_chosen(self, condition: Formula, then: Formula, otherwise: Formula, base: Base) -> _Made:
         a, b = self._numbers(then), self._numbers(otherwise)
-        pair = None if a is None or b is None else _common(a[0], b[0])
+        pair = None if a is None or b is None else common(a[0], b[0])
         if a is None or b is None or pair is None:
             return None
         test, bad = self._truth(condition)
@@ -261,7 +260,7 @@ class Frame:
         so_far, bad = made
         for argument in arguments[1:]:
             further = self._numbers(argument)
-            pair = None if further is None else _common(so_far, further[0])
+            pair = None if further is None else common(so_far, further[0])
             if further is None or pair is None:
                 return None
             so_far = _of_two(function, *pair, base)
@@ -296,15 +295,8 @@ def _number_of(value: Value, base: Base) -> _Made:
     return Numbers(np.array([n], dtype=np.int64), scale, base, None, n, n), None
 
 
-def _common(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers] | None:
-    """Bring two vectors to one scale; None where they have no room there."""
-    scale = lcm(a.scale, b.scale)
-    x, y = a.rescaled(scale), b.rescaled(scale)
-    return None if x is None or y is None else (x, y)
-
-
 def _sum(a: Numbers, b: Numbers, sign: int, base: Base) -> Numbers | None:
-    pair = _common(a, b)
+    pair = common(a, b)
     if pair is None:
         return None
     x, y = pair
@@ -342,7 +334,7 @@ def _of_two(function: str, a: Numbers, b: Numbers, base: Base) -> Numbers:
 
 
 def _compared(op: str, a: Numbers, b: Numbers, size: int) -> Mask | None:
-    pair = _common(a, b)
+    pair = common(a, b)
     if pair is None:
         return None
     x, y = pair

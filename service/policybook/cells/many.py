@@ -26,7 +26,7 @@ class ManyCells:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self._axes = tuple(_encoder(axis) for axis in grid.axes)
+        self._axes = tuple(encoder_of(axis) for axis in grid.axes)
 
     def cells(self, frame: Frame) -> tuple[Codes, list[Cell]]:
         """Return for each row the number of its cell, and the cells; rows of which a test has no result are left.
@@ -165,7 +165,8 @@ class _ByNumberValue(_ByValue):
         return self.encode([None if v is None else number(v) for v in values])
 
 
-def _encoder(axis: Axis) -> _ByValue | _ByPresence | _ByNumber:
+def encoder_of(axis: Axis) -> _ByValue | _ByPresence | _ByNumber:
+    """Return what finds the codes of whole columns on an axis; `codes` takes the atoms' vectors by index."""
     match axis:
         case OrderedAxis():
             return _ByNumber(axis)

@@ -135,6 +135,13 @@ class Coded:
 Vector: TypeAlias = Numbers | Coded
 
 
+def common(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers] | None:
+    """Bring two vectors to one scale; None where they have no room there."""
+    scale = lcm(a.scale, b.scale)
+    x, y = a.rescaled(scale), b.rescaled(scale)
+    return None if x is None or y is None else (x, y)
+
+
 def constant(value: Value, size: int) -> Coded:
     """Return one value in every row."""
     return Coded(np.zeros(size, dtype=np.intp), (value,))

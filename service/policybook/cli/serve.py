@@ -17,6 +17,7 @@ from policybook.server.access.errors import AccessFileError
 from policybook.server.access.keeper import Keeper
 from policybook.server.app import certificates_of, utc_now
 from policybook.server.logs import log_as
+from policybook.server.process import say_ended
 from policybook.server.serve import serve as run_server
 from policybook.server.settings import Settings, SettingsError
 
@@ -42,8 +43,12 @@ def command(ctx: click.Context, /, **_: Any) -> None:
     # The server refuses bad books too, but without the lines they stand on.
     read = read_books(settings.books)
     if not read.report.ok:
-        print_findings(err(), Report(read.report.errors), read.sources)
-        say("error", "books with errors are not served")
+        report = Report(read.report.errors)
+        if settings.log_format == "json":
+            say_ended(f"books with errors are not served\n{report.render(read.sources)}", settings)
+        else:
+            print_findings(err(), report, read.sources)
+            say("error", "books with errors are not served")
         ctx.exit(FINDINGS)
     settings.decision_log()
     ctx.exit(run_server(settings, read.loaded))

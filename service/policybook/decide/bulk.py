@@ -9,10 +9,12 @@ from datetime import date, datetime
 import numpy as np
 
 from policybook.cells.coerce import MAX_FACTS, coerce
+from policybook.cells.frame import Frame
 from policybook.cells.stated import Column, ColumnReader, stated_at
 from policybook.cells.vectors import Coded, Mask, Vector
-from policybook.decide.chain import Decider, Settled
+from policybook.decide.chain import Decider, Settled, Verdict
 from policybook.decide.columns import NO_ANSWER, Asked, ColumnDecider, Many, Moments, published
+from policybook.decide.near import Seen
 from policybook.decide.traces import traces
 from policybook.errors import PolicybookError
 from policybook.model.answer import TableTrace, TraceLevel
@@ -128,11 +130,13 @@ class Bulk:
         as_of: date,
         now: datetime,
         tables: list[tuple[TableTrace, ...]] | None = None,
+        seen: Seen | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
         """Decide requests; returns the answers, and by request why there is none.
 
         Args:
             tables: gets the trace of each request, as at TraceLevel.MATCHED
+            seen: gets on what they were decided
         """
         size = len(requests)
         used = frozenset(decision.uses.inputs)
@@ -152,7 +156,7 @@ class Bulk:
                 continue
             if faults is not None:
                 bad |= faults
-        return self._decided(decision, facts, bad, as_of, now, requests.__getitem__, tables=tables)
+        return self._decided(decision, facts, bad, as_of, now, requests.__getitem__, tables=tables, seen=seen)
 
     def _decided(
         self,
@@ -165,6 +169,7 @@ class Bulk:
         *,
         moments: Moments | None = None,
         tables: list[tuple[TableTrace, ...]] | None = None,
+        seen: Seen | None = None,
     ) -> tuple[Many, dict[int, PolicybookError]]:
         size = len(bad)
         many = Many(size, np.zeros(size, dtype=np.intp), (NO_ANSWER,), {}, None, np.ones(size, dtype=np.bool_))
@@ -173,9 +178,10 @@ class Bulk:
         if len(plain):
             kept = facts if len(plain) == size else {name: vector.take(plain) for name, vector in facts.items()}
             asked: list[Asked] | None = None if tables is None else []
+            frames: list[Frame] | None = None if seen is None else []
             try:
                 of_kept = moments if moments is None or len(plain) == size else moments.take(plain)
-                made = self._columns.decide(decision, kept, as_of, now, len(plain), moments=of_kept, asked=asked)
+                made = self._columns.decide(decision, kept, as_of, now, len(plain), moments=of_kept, asked=asked, frames=frames)
             except PolicybookError:
                 # Not in force, or the engine refused a cell: what that means for each row is found out there.
                 pass
@@ -185,6 +191,8 @@ class Bulk:
                     made.left[list(untold)] = True
                     for row, own in zip(plain.tolist(), told, strict=True):
                         traced[row] = own
+                if seen is not None and frames:
+                    seen.frame, seen.stays = frames[0], ~made.left
                 many = made if len(plain) == size else made.among(plain, size)
         answers: dict[int, Settled] = {}
         errors: dict[int, PolicybookError] = {}
@@ -192,22 +200,25 @@ class Bulk:
             try:
                 day, instant = (as_of, now) if moments is None else moments.at(row)
                 level = TraceLevel.NONE if tables is None else TraceLevel.MATCHED
-                answers[row], own = self._alone(decision, facts_of(row), day, instant, level)
+                verdict = self._alone(decision, facts_of(row), day, instant, level)
             except PolicybookError as e:
                 errors[row] = e
             else:
+                answers[row] = _settled(verdict)
                 if tables is not None:
-                    traced[row] = own
+                    traced[row] = tuple(verdict.tables)
+                if seen is not None and verdict.env is not None:
+                    seen.envs.append(verdict.env)
         if tables is not None:
             tables += traced
         return many.with_answers(answers) if many.left.any() else many, errors
 
-    def _alone(
-        self, decision: Decision, raw: RawFacts, as_of: date, now: datetime, level: TraceLevel
-    ) -> tuple[Settled, tuple[TableTrace, ...]]:
+    def _alone(self, decision: Decision, raw: RawFacts, as_of: date, now: datetime, level: TraceLevel) -> Verdict:
         facts: dict[str, Value] = self.decider.coercer.facts(raw, decision)
-        verdict = self.decider.decide(decision, facts, as_of, now, level)
-        # As many as the items reach: what a list has beyond them nobody asks of an answer.
-        count = max((i.item_number for i in verdict.items), default=0)
-        settled = Settled(verdict.outcome, verdict.outputs, tuple(verdict.items), tuple(verdict.selected), count)
-        return settled, tuple(verdict.tables)
+        return self.decider.decide(decision, facts, as_of, now, level)
+
+
+def _settled(verdict: Verdict) -> Settled:
+    # As many as the items reach: what a list has beyond them nobody asks of an answer.
+    count = max((i.item_number for i in verdict.items), default=0)
+    return Settled(verdict.outcome, verdict.outputs, tuple(verdict.items), tuple(verdict.selected), count)

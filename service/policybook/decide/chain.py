@@ -34,6 +34,7 @@ class Verdict:
 
     Args:
         settled: the remembered answer that it is, if it is one
+        env: what it was decided on: facts, figures, derived values, outputs of required decisions
     """
 
     outcome: Outcome
@@ -42,6 +43,7 @@ class Verdict:
     selected: list[Row]
     tables: list[TableTrace]
     settled: Settled | None = None
+    env: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Decider:
             )
             raise FactsError(Report((finding,))) from None
         result.tables[:0] = tables
+        result.env = env
         return result
 
     def check_in_force(self, decision: Decision, as_of: date, era: int) -> None:

@@ -176,6 +176,7 @@ class ColumnDecider:
         *,
         moments: Moments | None = None,
         asked: list[Asked] | None = None,
+        frames: list[Frame] | None = None,
     ) -> Many:
         """Decide.
 
@@ -183,6 +184,7 @@ class ColumnDecider:
             facts: coerced, complete for this decision
             moments: the day and the instant of each row, where they differ; all of the era of `as_of`
             asked: gets the tables, required decisions first; rows of which a trace could not be made of it are left
+            frames: gets what was decided on
         Raises:
             NotInForceError: the book, or a figure that is needed, is not in force on that day
             EngineError, LimitError: the engine refused; who asks decides all rows one by one
@@ -197,6 +199,8 @@ class ColumnDecider:
         for name in decision.uses.decisions:
             required = self.book.decision_by_name[name]
             self._publish(required, self._table(required, frame, era, asked), frame)
+        if frames is not None:
+            frames.append(frame)
         return self._table(decision, frame, era, asked)
 
     # One table

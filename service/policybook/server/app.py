@@ -121,7 +121,7 @@ class Server:
         settings = self.settings
         if settings.otlp_endpoint:
             self._telemetry = _telemetry(settings.otlp_endpoint)
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._tell_health()
         if not self._shares_port:
             reserve(settings.host, settings.port).close()
         self._server = await self._listen(settings.port)
@@ -237,9 +237,7 @@ class Server:
         for own, paths in ((store, settings.books), (challengers, settings.challengers)):
             self._reloaders += await asyncio.to_thread(watch, own, paths, settings.reload_s, self._now)
         if settings.metrics_port is not None:
-            loop = asyncio.get_running_loop()
-            self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._all_samples()))
-            say_metrics(settings, self._metrics)
+            self._metrics = metrics_server(settings, self._all_samples, lambda: self.is_ready)
         if settings.stale_after_s and self._reloaders:
             self._staleness = asyncio.create_task(self._watch_staleness())
         return store.policies()
@@ -257,26 +255,31 @@ class Server:
         if is_fresh is self._is_fresh:
             return
         self._is_fresh = is_fresh
-        status = health_pb2.HealthCheckResponse.SERVING if is_fresh else health_pb2.HealthCheckResponse.NOT_SERVING
         if not is_fresh:
             log.error("not healthy: an edited book has been refused for more than %g s", self.settings.stale_after_s)
-        for service in ("", DECISIONS):
-            await self._health.set(service, status)
+        await self._tell_health()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether callers had better come here than elsewhere."""
+        return self.services.desk is not None and self._is_fresh and not self.services.stopping
+
+    async def _tell_health(self) -> None:
+        status = health_pb2.HealthCheckResponse
+        for service in ("", DECISIONS, POLICIES, AUDITS):
+            serves = self.services.desk is not None and (self._is_fresh or service in (POLICIES, AUDITS))
+            await self._health.set(service, status.SERVING if serves else status.NOT_SERVING)
 
     def samples(self) -> list[Sample]:
         """Return what this process counts and holds."""
         found = list(self.meter.samples()) if self.meter is not None else []
         found.append(Sample("policybook_requests_active", (), self._routes.active))
+        if self._certificates is not None:
+            found.append(Sample("policybook_certificate_expiry_time_seconds", (), self._certificates.pair.until.timestamp()))
         desk = self.services.desk
         if desk is None:
             return found
-        for name in desk.store.policies():
-            edition = desk.store.edition(name)
-            found += [
-                Sample("policybook_book_info", (name, edition.version), 1),
-                Sample("policybook_book_load_time_seconds", (name,), edition.loaded_at.timestamp()),
-                Sample("policybook_cells_remembered", (name,), edition.program.stats().remembered),
-            ]
+        found += store_samples(desk.store)
         if desk.log.is_on:
             status = desk.log.status()
             found += [
@@ -311,7 +314,7 @@ class Server:
 
             desk.counter = Spans([self.meter] if self.meter is not None else [])
         self.services.desk = desk
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._tell_health()
 
     async def stop(self) -> None:
         """Take no more calls, let those in progress end (`drain_s` at most), then close."""
@@ -340,10 +343,6 @@ class Server:
             await asyncio.to_thread(self._metrics.close)
         if self._telemetry is not None:
             await asyncio.to_thread(self._telemetry.close)
-
-    async def _set_health(self, status: Any) -> None:
-        for service in ("", DECISIONS, POLICIES, AUDITS):
-            await self._health.set(service, status)
 
 
 def _telemetry(endpoint: str) -> Telemetry:
@@ -403,14 +402,38 @@ def say_http(settings: Settings, port: int) -> None:
     log.info("JSON over HTTP on http%s://%s", "s" if settings.tls_certificate else "", address_of(settings.host, port))
 
 
-def say_metrics(settings: Settings, metrics: MetricsServer) -> None:
-    """Say where Prometheus may look."""
-    log.info("metrics on http://%s/metrics", address_of(settings.metrics_host, metrics.port))
+def metrics_server(
+    settings: Settings, samples: Callable[[], Coroutine[Any, Any, list[tuple[str, Sample]]]], is_ready: Callable[[], bool]
+) -> MetricsServer:
+    """Serve what this event loop knows to Prometheus, and to probes whether it is ready; say where.
+
+    Raises:
+        PortInUseError: somebody else listens there
+    """
+    loop = asyncio.get_running_loop()
+
+    async def ready() -> bool:
+        return is_ready()
+
+    def asked(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(METRICS_S)
+
+    assert settings.metrics_port is not None
+    made = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: asked(samples()), lambda: asked(ready()))
+    log.info("metrics on http://%s/metrics", address_of(settings.metrics_host, made.port))
+    return made
 
 
-def from_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Have the event loop do something for another thread."""
-    return asyncio.run_coroutine_threadsafe(work, loop).result(METRICS_S)
+def store_samples(store: Store) -> list[Sample]:
+    """Return which books are in service."""
+    found = [Sample("policybook_books_info", (store.digest,), 1)]
+    for name in store.policies():
+        edition = store.newest(name)
+        if edition is not None:
+            found.append(Sample("policybook_book_info", (name, edition.version), 1))
+            found.append(Sample("policybook_book_load_time_seconds", (name,), edition.loaded_at.timestamp()))
+            found.append(Sample("policybook_cells_remembered", (name,), edition.program.stats().remembered))
+    return found
 
 
 def watch(store: Store, paths: Sequence[Path], interval_s: float, now: Clock) -> list[Reloader]:

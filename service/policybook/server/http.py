@@ -42,8 +42,8 @@ from policybook.server.access.keeper import LOOK_S
 from policybook.server.access.roles import Caller
 from policybook.server.limits import Limits, RequestTooLargeError, TimeLimitError
 from policybook.server.meter import Meter
-from policybook.server.routes import Routes, Unary
-from policybook.server.status import abortion, status_of
+from policybook.server.routes import Routes, Unary, code_name, tell
+from policybook.server.status import abortion, reason_of, status_of
 from policybook.v1 import audit_service_pb2, decision_service_pb2, policy_service_pb2
 
 log = logging.getLogger("policybook.http")
@@ -200,9 +200,10 @@ def _visit(method: str, context: RequestContext[Any, Any]) -> Visit:
 class _AtTheGate:
     """Lets calls in before anything of their bodies is read."""
 
-    def __init__(self, routes: Routes, gate: Gate) -> None:
+    def __init__(self, routes: Routes, gate: Gate, meter: Meter | None) -> None:
         self._routes = routes
         self._gate = gate
+        self._meter = meter
         self._inside: dict[int, Caller] = {}
 
     async def on_start(self, ctx: RequestContext[Any, Any]) -> contextlib.ExitStack:
@@ -213,7 +214,10 @@ class _AtTheGate:
                 inside.enter_context(self._routes.counted())
                 caller = await self._gate.enter(_visit(name, ctx))
             except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
-                await _refuse(e)
+                status = status_of(e)
+                if self._meter is not None:
+                    self._meter.called(name.rpartition(".")[2], code_name(status.code), 0.0, reason_of(status))
+                await _abort(*abortion(status))
             inside.callback(self._gate.leave, caller)
             self._inside[id(ctx)] = caller
             inside.callback(self._inside.pop, id(ctx))
@@ -239,7 +243,13 @@ async def _abort(code: grpc.StatusCode, details: str, trailing_metadata: Any) ->
     packed = dict(trailing_metadata).get("grpc-status-details-bin", b"")
     status = status_pb2.Status.FromString(packed) if packed else status_pb2.Status(code=code.value[0], message=details)
     made = [ErrorDetail(WireAny(type_url=d.type_url, value=d.value)) for d in status.details]
-    raise ConnectError(_CODES[status.code], status.message, made)
+    raise _RefusedError(status, made)
+
+
+class _RefusedError(ConnectError):
+    def __init__(self, status: status_pb2.Status, details: list[ErrorDetail]) -> None:
+        super().__init__(_CODES[status.code], status.message, details)
+        self.status = status
 
 
 # ---------------------------------------------------------------- the door
@@ -270,7 +280,7 @@ class Door(ConnectASGIApplication[None]):
     ) -> None:
         self._meter = meter
         self._methods = methods
-        self._at_the_gate = _AtTheGate(routes, gate)
+        self._at_the_gate = _AtTheGate(routes, gate, meter)
         self._limits = limits
         self._origins = origins
         super().__init__(
@@ -288,17 +298,19 @@ class Door(ConnectASGIApplication[None]):
         most_bytes = self._limits.batch_bytes if method.name == "BatchDecide" else self._limits.unary_bytes
 
         async def answer(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
-            began, code = time.perf_counter(), "CANCELLED"
+            began, code, reason = time.perf_counter(), "CANCELLED", ""
             try:
                 made = await answered(asked, context)
                 code = "OK"
                 return made
-            except ConnectError as e:
-                code = e.code.name
+            except _RefusedError as e:
+                code, reason = code_name(e.status.code), reason_of(e.status)
                 raise
             finally:
+                spent = time.perf_counter() - began
                 if self._meter is not None:
-                    self._meter.called(name.rpartition(".")[2], code, time.perf_counter() - began)
+                    self._meter.called(name.rpartition(".")[2], code, spent, reason)
+                tell(name, code, self._at_the_gate.caller(context).name, context.client_address or "", spent)
 
         async def answered(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
             own: Any = _Context(context)

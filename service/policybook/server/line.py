@@ -21,11 +21,12 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To a new worker: how to serve, and the ports that all share."""
+    """To a new worker: how to serve, the ports that all share, and which of the workers it is, from 1."""
 
     settings: Settings
     port: int
     http_port: int | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 from policybook.server.settings import Settings
 
@@ -18,20 +20,32 @@ class _OfCallers(logging.Filter):
         return not str(record.msg).startswith(("ExecuteBatchError", "Invalid encoding on"))
 
 
-def log_as(settings: Settings) -> None:
-    """Set up logging for this process."""
+def log_as(settings: Settings, worker: int = 0) -> None:
+    """Set up logging for this process.
+
+    Args:
+        worker: which of the workers it is; 0: it is none
+    """
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format == "json":
-        handler.setFormatter(_json())
+        handler.setFormatter(_json(worker))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s"))
+        place = f"%(process)d, worker {worker}" if worker else "%(process)d"
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s %(name)s[{place}]: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     logging.getLogger("grpc._cython.cygrpc").addFilter(_OfCallers())
+    # Warnings of libraries, too, are lines of the log.
+    logging.captureWarnings(True)
 
 
-def _json() -> logging.Formatter:
+def _json(worker: int) -> logging.Formatter:
     """Write one JSON object a line, faults with their traceback in it."""
     import structlog  # noqa: PLC0415 - for those who ask for it
+
+    def with_worker(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if worker:
+            event["worker"] = worker
+        return event
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -40,6 +54,7 @@ def _json() -> logging.Formatter:
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.CallsiteParameterAdder([structlog.processors.CallsiteParameter.PROCESS]),
+            with_worker,
             structlog.processors.format_exc_info,
         ],
         processors=[

@@ -6,23 +6,24 @@ counted has few names: methods, decisions, rows and thresholds of the books.
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 
+from policybook.decide.near import Near, Seen
 from policybook.desk import Sheet
-from policybook.model.answer import Answer, Headroom, Outcome, Side
-from policybook.model.book import Row
-from policybook.values import decimal_text
+from policybook.model.answer import Answer, Outcome
+from policybook.model.book import Decision, Row
+from policybook.store.versions import Edition
+from policybook.values import Value
 
 # Seconds; a decision takes tens of microseconds, a batch of ten thousand some tenths of a second.
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# LIMIT: thresholds of one quantity that are told apart; a computed one may have any value.
-MAX_THRESHOLDS = 1_000
 
 
 class Sample(NamedTuple):
@@ -40,6 +41,26 @@ class _Durations:
     total_s: float = 0.0
 
 
+class _Answers:
+    """The answers of one decision: by outcome, and by row that gave them."""
+
+    __slots__ = ("decided", "no_match", "rows")
+
+    def __init__(self) -> None:
+        self.decided = 0
+        self.no_match = 0
+        self.rows: dict[str, int] = {}
+
+    def add(self, outcome: Outcome, selected: Sequence[Row], count: int) -> None:
+        if outcome is Outcome.DECIDED:
+            self.decided += count
+        else:
+            self.no_match += count
+        rows = self.rows
+        for row in selected:
+            rows[row.id] = rows.get(row.id, 0) + count
+
+
 class Meter:
     """Counts for one process. Added to by the event loop and its helpers' threads, read by any.
 
@@ -48,32 +69,36 @@ class Meter:
     """
 
     def __init__(self, near_percent: int) -> None:
-        self._near_percent = near_percent
-        self._answers: dict[tuple[str, str, Outcome], int] = {}
-        self._rows: dict[tuple[str, str, str], int] = {}
-        self._near: dict[tuple[str, str, str, str, str], int] = {}
+        # Without it two threads would now and then count one for two.
+        self._lock = threading.Lock()
+        self._near = Near(near_percent) if near_percent else None
+        self._answers: dict[tuple[str, str], _Answers] = {}
         self._calls: dict[tuple[str, str], int] = {}
         self._durations: dict[str, _Durations] = {}
+        self._refusals: dict[str, int] = {}
 
-    def called(self, method: str, code: str, seconds: float) -> None:
-        """Count a call."""
+    def called(self, method: str, code: str, seconds: float, reason: str = "") -> None:
+        """Count a call, and why it was refused."""
+        if reason:
+            self.refused(reason)
         key = (method, code)
-        self._calls[key] = self._calls.get(key, 0) + 1
-        durations = self._durations.get(method)
-        if durations is None:
-            durations = self._durations[method] = _Durations([0] * (len(BUCKETS) + 1))
-        durations.buckets[bisect_left(BUCKETS, seconds)] += 1
-        durations.total_s += seconds
+        with self._lock:
+            self._calls[key] = self._calls.get(key, 0) + 1
+            durations = self._durations.get(method)
+            if durations is None:
+                durations = self._durations[method] = _Durations([0] * (len(BUCKETS) + 1))
+            durations.buckets[bisect_left(BUCKETS, seconds)] += 1
+            durations.total_s += seconds
+
+    def refused(self, reason: str) -> None:
+        """Count a call, or an item of a batch or stream, that got no answer."""
+        with self._lock:
+            self._refusals[reason] = self._refusals.get(reason, 0) + 1
 
     def answered(self, answer: Answer) -> None:
-        """Count one answer; those with a trace also tell how close the request was to a threshold."""
-        policy, decision = answer.policy, answer.decision.name
-        self._add(policy, decision, answer.outcome, answer.selected, 1)
-        if answer.tables and self._near_percent:
-            for table in answer.tables:
-                for headroom in table.headroom:
-                    if self._is_near(headroom):
-                        self._count_near(policy, table.decision.name, headroom)
+        """Count one answer."""
+        with self._lock:
+            self._of(answer.policy, answer.decision.name).add(answer.outcome, answer.selected, 1)
 
     def answered_sheet(self, sheet: Sheet) -> None:
         """Count many answers at once."""
@@ -81,48 +106,49 @@ class Meter:
         counts = np.bincount(many.group, minlength=len(many.settled))
         for row in sheet.errors:
             counts[many.group[row]] -= 1
-        policy, decision = sheet.edition.book.name, sheet.decision.name
-        for settled, count in zip(many.settled, counts.tolist(), strict=True):
-            if count > 0:
-                self._add(policy, decision, settled.outcome, settled.selected, count)
+        with self._lock:
+            answers = self._of(sheet.edition.book.name, sheet.decision.name)
+            for settled, count in zip(many.settled, counts.tolist(), strict=True):
+                if count > 0:
+                    answers.add(settled.outcome, settled.selected, count)
 
-    def _add(self, policy: str, decision: str, outcome: Outcome, selected: Sequence[Row], count: int) -> None:
-        key = (policy, decision, outcome)
-        self._answers[key] = self._answers.get(key, 0) + count
-        rows = self._rows
-        for row in selected:
-            row_key = (policy, decision, row.id)
-            rows[row_key] = rows.get(row_key, 0) + count
+    def looked(self, edition: Edition, decision: Decision, as_of: date, env: Mapping[str, Value]) -> None:
+        """Count how close a request was to thresholds."""
+        if self._near is not None:
+            self._near.count(edition.decider, decision, as_of, env)
 
-    def _is_near(self, headroom: Headroom) -> bool:
-        """Tell whether the distance is at most so many percent of the threshold; of kinds that have no size, never."""
-        distance, threshold = headroom.distance, headroom.threshold
-        if not isinstance(distance, Fraction | int) or not isinstance(threshold, Fraction | int) or not threshold:
-            return False
-        return distance.numerator * threshold.denominator * 100 <= self._near_percent * abs(threshold.numerator) * distance.denominator
+    def looked_at_all(self, edition: Edition, decision: Decision, as_of: date, seen: Seen) -> None:
+        """Count how close requests that were decided together were to thresholds."""
+        if self._near is not None:
+            self._near.count_all(edition.decider, decision, as_of, seen)
 
-    def _count_near(self, policy: str, decision: str, headroom: Headroom) -> None:
-        side = "under" if headroom.side is Side.BELOW else "over"
-        threshold = decimal_text(Fraction(headroom.threshold))  # type: ignore[arg-type]  # `_is_near` has seen that it is a number
-        key = (policy, decision, headroom.quantity.name, threshold, side)
-        if key in self._near or len(self._near) < MAX_THRESHOLDS:
-            self._near[key] = self._near.get(key, 0) + 1
-        else:
-            key = (policy, decision, headroom.quantity.name, "other", side)
-            self._near[key] = self._near.get(key, 0) + 1
+    def _of(self, policy: str, decision: str) -> _Answers:
+        key = (policy, decision)
+        found = self._answers.get(key)
+        if found is None:
+            found = self._answers[key] = _Answers()
+        return found
 
     def samples(self) -> Iterator[Sample]:
         """Return all that was counted."""
-        for (policy, decision, outcome), count in list(self._answers.items()):
-            yield Sample("policybook_decisions_total", (f"{policy}.{decision}", outcome.value.replace(" ", "_")), count)
-        for (policy, decision, row), count in list(self._rows.items()):
-            yield Sample("policybook_rules_total", (f"{policy}.{decision}", row), count)
-        for (policy, decision, quantity, threshold, side), count in list(self._near.items()):
-            yield Sample("policybook_near_threshold_total", (f"{policy}.{decision}", quantity, threshold, side), count)
-        for labels, count in list(self._calls.items()):
+        with self._lock:
+            answers = [(f"{p}.{d}", a.decided, a.no_match, dict(a.rows)) for (p, d), a in self._answers.items()]
+            calls, refusals = list(self._calls.items()), list(self._refusals.items())
+            durations = [(method, d.total_s, tuple(d.buckets)) for method, d in self._durations.items()]
+        for decision, decided, no_match, rows in answers:
+            yield Sample("policybook_decisions_total", (decision, "decided"), decided)
+            yield Sample("policybook_decisions_total", (decision, "no_match"), no_match)
+            for row, count in rows.items():
+                yield Sample("policybook_rules_total", (decision, row), count)
+        for decision, quantity, threshold, under, over in self._near.counts() if self._near is not None else ():
+            yield Sample("policybook_near_threshold_total", (decision, quantity, threshold, "under"), under)
+            yield Sample("policybook_near_threshold_total", (decision, quantity, threshold, "over"), over)
+        for labels, count in calls:
             yield Sample("policybook_requests_total", labels, count)
-        for method, durations in list(self._durations.items()):
-            yield Sample("policybook_request_duration_seconds", (method,), durations.total_s, tuple(durations.buckets))
+        for method, total_s, buckets in durations:
+            yield Sample("policybook_request_duration_seconds", (method,), total_s, buckets)
+        for reason, count in refusals:
+            yield Sample("policybook_refusals_total", (reason,), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +164,15 @@ FAMILIES: Mapping[str, Family] = {
     "policybook_requests_total": Family("counter", ("method", "code"), "Calls that ended, by method and gRPC status code."),
     "policybook_request_duration_seconds": Family("histogram", ("method",), "How long calls took in the service; streams until their end."),
     "policybook_requests_active": Family("gauge", (), "Calls in progress."),
+    "policybook_refusals_total": Family(
+        "counter", ("reason",), "Calls, and items of batches and streams, that got no answer, by the reason of their ErrorInfo."
+    ),
     "policybook_decisions_total": Family("counter", ("decision", "outcome"), "Answers made, by decision and outcome."),
     "policybook_rules_total": Family("counter", ("decision", "row"), "Times that a row of a table gave the answer or a part of it."),
     "policybook_near_threshold_total": Family(
         "counter",
         ("decision", "quantity", "threshold", "side"),
-        "Requests with a trace that lay just under or just over a threshold (near_percent): many under and few over is bunching.",
+        "Requests that lay just under or just over a threshold (near_percent): many under and few over is bunching.",
     ),
     "policybook_log_waiting": Family("gauge", (), "Decisions that wait to be written to the decision log."),
     "policybook_log_recorded_total": Family("counter", (), "Decisions written to the decision log."),
@@ -152,12 +181,16 @@ FAMILIES: Mapping[str, Family] = {
     "policybook_log_failing": Family("gauge", (), "1 while nothing can be written to the decision log."),
     "policybook_challenged_total": Family("counter", ("policy", "version"), "Decisions compared with those of a challenger."),
     "policybook_challenged_different_total": Family("counter", ("policy", "version"), "Of those, decided otherwise by the challenger."),
+    "policybook_books_info": Family("gauge", ("digest",), "1 for the content hash of all books in service; ListPolicies has it too."),
     "policybook_book_info": Family("gauge", ("policy", "version"), "1 for the version of each policy in service."),
     "policybook_book_load_time_seconds": Family("gauge", ("policy",), "When the version in service was loaded, in seconds since 1970."),
     "policybook_cells_remembered": Family("gauge", ("policy",), "Cells whose rows are remembered."),
     "policybook_reloads_total": Family("counter", ("result",), "Changed books: published, refused, withdrawn."),
     "policybook_books_stale_seconds": Family(
         "gauge", (), "How long an edited book has been refused while the one before goes on; 0: none is."
+    ),
+    "policybook_certificate_expiry_time_seconds": Family(
+        "gauge", (), "When the certificate that new connections get expires, in seconds since 1970."
     ),
     "policybook_workers": Family("gauge", (), "Processes that serve."),
     "policybook_worker_restarts_total": Family("counter", (), "Processes that had to be replaced."),

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -34,7 +36,7 @@ async def serve_alone(settings: Settings, loaded: Loaded | None) -> int:
     try:
         server = Server(settings, loaded=loaded)
     except AccessFileError as e:
-        return say_why(e)
+        return say_why(e, settings)
     with told_to_end() as ended:
         try:
             await server.start()
@@ -47,9 +49,9 @@ async def serve_alone(settings: Settings, loaded: Loaded | None) -> int:
                 at_rest()
                 say_listening(settings, server.port, policies)
                 await ended.wait()
-                log.info("shutting down")
+                say_ending()
         except (BookError, EngineError, LogError, PortInUseError) as e:
-            return say_why(e)
+            return say_why(e, settings)
         finally:
             await server.stop()
     return SUCCESS
@@ -88,9 +90,33 @@ def say_listening(settings: Settings, port: int, policies: Sequence[str]) -> Non
     if settings.insecure:
         log.critical("INSECURE: anybody on this machine may call %s and read all of it (--insecure)", address_of(settings.host, port))
     say(f"policybook: listening on {address_of(settings.host, port)}, policies: {', '.join(policies)}", sys.stdout)
+    notify("READY=1")
 
 
-def say_why(error: BookError | EngineError | LogError | PortInUseError | AccessFileError) -> int:
+def say_ending() -> None:
+    """Say that no more calls are taken."""
+    log.info("shutting down")
+    notify("STOPPING=1")
+
+
+def notify(state: str) -> None:
+    """Tell systemd how the service is, where it was started by it (sd_notify)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end, contextlib.suppress(OSError):
+            end.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+            end.sendall(state.encode())
+
+
+def say_ended(why: str, settings: Settings) -> None:
+    """Say why there is no service: to a person as every command does, to a program as a line of the log."""
+    if settings.log_format == "json":
+        log.critical("%s", why)
+    else:
+        say(f"policybook: {why}", sys.stderr)
+
+
+def say_why(error: BookError | EngineError | LogError | PortInUseError | AccessFileError, settings: Settings) -> int:
     """Say why there is no service; return the exit code."""
-    say(f"policybook: {error}\n{error.report.render({})}" if isinstance(error, BookError) else f"policybook: {error}", sys.stderr)
+    say_ended(f"{error}\n{error.report.render({})}" if isinstance(error, BookError) else str(error), settings)
     return FINDINGS if isinstance(error, BookError) else FAULT

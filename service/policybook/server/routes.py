@@ -17,7 +17,7 @@ from policybook.server.access.gate import Gate, Visit
 from policybook.server.access.roles import Caller
 from policybook.server.limits import Limits, OverloadedError, ShuttingDownError, TimeLimitError
 from policybook.server.meter import Meter
-from policybook.server.status import abortion, status_of
+from policybook.server.status import abortion, reason_in, status_of
 
 access = logging.getLogger("policybook.access")
 
@@ -54,9 +54,16 @@ class Routes(grpc.GenericRpcHandler):
         self._quiet = asyncio.Event()
         make_unary, make_stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
         self._routes: dict[str, tuple[Any, Any, Any]] = {
-            **{n: (make_unary(self._one(n, call)), make_unary(self._overloaded), make_unary(self._ending)) for n, call in unary.items()},
             **{
-                n: (make_stream(self._many(n, call)), make_stream(self._overloaded), make_stream(self._ending))
+                n: (make_unary(self._one(n, call)), make_unary(self._told(n, self._overloaded)), make_unary(self._told(n, self._ending)))
+                for n, call in unary.items()
+            },
+            **{
+                n: (
+                    make_stream(self._many(n, call)),
+                    make_stream(self._told(n, self._overloaded)),
+                    make_stream(self._told(n, self._ending)),
+                )
                 for n, call in streams.items()
             },
         }
@@ -164,7 +171,10 @@ class Routes(grpc.GenericRpcHandler):
             finally:
                 gate.leave(caller)
 
-        return call if self._meter is None else _measured(name, call, self._meter)
+        return self._told(name, call)
+
+    def _told(self, name: str, work: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+        return work if self._meter is None else _measured(name, work, self._meter)
 
     async def _ending(self, _request: Any, context: Context) -> NoReturn:
         await refuse(context, ShuttingDownError(self._limits.retry_s))
@@ -217,10 +227,21 @@ def _logged(name: str, method: Callable[[Any, Context, Caller], Awaitable[Any]])
         try:
             return await method(requests, context, caller)
         finally:
-            spent = (time.perf_counter() - started) * 1e6
-            access.debug("method=%s code=%s caller=%s peer=%s us=%.0f", name, context.code(), caller.name, context.peer(), spent)
+            tell(name, code_name(context.code()), caller.name, context.peer(), time.perf_counter() - started)
 
     return call
+
+
+def tell(method: str, code: str, caller: str, peer: str, seconds: float) -> None:
+    """Write a line of the access log: for people in one, for programs in fields."""
+    if access.isEnabledFor(logging.DEBUG):
+        told = {"method": method, "code": code, "caller": caller, "peer": peer, "us": round(seconds * 1e6)}
+        access.debug("method=%(method)s code=%(code)s caller=%(caller)s peer=%(peer)s us=%(us)s", told, extra=told)
+
+
+def code_name(code: Any) -> str:
+    """Return the name of the status of a call that has ended; of one that is answered grpcio says nothing."""
+    return _CODES.get(code, "OK")
 
 
 def _measured(name: str, method: Callable[[Any, Context], Awaitable[Any]], meter: Meter) -> Callable[[Any, Context], Awaitable[Any]]:
@@ -237,9 +258,9 @@ def _measured(name: str, method: Callable[[Any, Context], Awaitable[Any]], meter
             cancelled = False
             raise
         finally:
-            # Of a call that is answered grpcio says nothing.
-            code: Any = context.code()
-            meter.called(short, "CANCELLED" if cancelled else _CODES.get(code, "OK"), time.perf_counter() - started)
+            code = "CANCELLED" if cancelled else code_name(context.code())
+            reason = "" if code in ("OK", "CANCELLED") else reason_in(context.trailing_metadata())
+            meter.called(short, code, time.perf_counter() - started, reason)
 
     return call
 

@@ -230,7 +230,7 @@ class Services:
                 messages.append(self._parse(decision_pb.StreamDecideRequest, data).request)
             except PolicybookError as e:
                 yield from Parts(messages, self.limits.turn_s)
-                yield refused(_RESULT, e)
+                yield refused(_RESULT, e, "", self._desk().counter)
                 messages = []
         yield from Parts(messages, self.limits.turn_s)
 
@@ -248,7 +248,7 @@ class Services:
                 try:
                     _may_decide(caller, message.decision)
                 except ForbiddenError as e:
-                    barred[place] = refused(before, e, message.decision)
+                    barred[place] = refused(before, e, message.decision, desk.counter)
             messages = [m for place, m in enumerate(messages) if place not in barred]
         if len(messages) == 1 and messages[0].trace_level == trace_pb.TRACE_LEVEL_FULL:
             made = await self._in_thread(self._many, desk, messages, self._name(caller), before)
@@ -266,13 +266,13 @@ class Services:
             made = self._made(desk, messages[0], caller)
             return [wire.part(before, wire.part(RESPONSE, made)) if isinstance(made, bytes) else made]
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-            return [refused(before, e, messages[0].decision)]
+            return [refused(before, e, messages[0].decision, desk.counter)]
 
     async def _late_result(self, desk: Desk, late: Late, before: bytes) -> bytes:
         try:
             return wire.part(before, wire.part(RESPONSE, await self._recorded(desk, late)))
         except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-            return refused(before, e, late.taken.request.decision)
+            return refused(before, e, late.taken.request.decision, desk.counter)
 
     def _response(self, desk: Desk, request: decision_pb.DecideRequest, caller: Caller) -> bytes | Late:
         _may_decide(caller, request.decision)
@@ -351,7 +351,7 @@ class Services:
             mine = [name for name in store.policies() if caller.may(Role.READ, name)]
             names, token = definitions.page(mine, str, message.page_size, message.page_token, self.limits.page_items)
             policies = [definitions.policy(store.edition(n), store.previous(n), language) for n in names]
-            return policy_pb.ListPoliciesResponse(policies=policies, next_page_token=token).SerializeToString()
+            return policy_pb.ListPoliciesResponse(policies=policies, next_page_token=token, digest=store.digest).SerializeToString()
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
             return await refuse(context, e)
 

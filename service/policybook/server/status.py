@@ -176,11 +176,9 @@ def _later(error: StartingError | ShuttingDownError | LogError | KeysError) -> D
     return Details(retry_s=error.retry_s)
 
 
-def _own_fault(error: Exception) -> Details:
+def _own_fault(_error: Exception) -> Details:
     """Give the fault a number; what happened goes to the log and never to the caller."""
-    incident = secrets.token_hex(6)
-    log.error("incident %s", incident, exc_info=error)
-    return Details({"incident": incident})
+    return Details({"incident": secrets.token_hex(6)})
 
 
 TABLE: dict[type[PolicybookError], Line] = {
@@ -232,6 +230,8 @@ def status_of(error: Exception, decision: str = "") -> status_pb2.Status:
     if decision:
         metadata["decision"] = clip(decision, MAX_VALUE_BYTES)
     if line.code is StatusCode.INTERNAL:
+        told = {"incident": metadata["incident"], "decision": metadata.get("decision", "")}
+        log.error("incident %(incident)s %(decision)s", told, extra=told, exc_info=error)
         message = f"a fault of the service, not of the request; its log has the rest under incident {metadata['incident']}"
     else:
         message = clip(str(error), MAX_MESSAGE_BYTES)
@@ -270,6 +270,18 @@ def _fill(holder: Message, entries: Iterable[Message], room_bytes: int) -> int:
             room_bytes -= size
             repeated.append(entry)
     return omitted
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """Return the reason that a status gives in its ErrorInfo; empty where it gives none."""
+    info = details_pb.ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+
+
+def reason_in(trailers: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """Return the reason in the trailers of a call; empty where there is none."""
+    packed = dict(trailers or ()).get(DETAILS_KEY)
+    return reason_of(status_pb2.Status.FromString(packed)) if isinstance(packed, bytes) else ""
 
 
 _CODES: dict[int, StatusCode] = {code.value[0]: code for code in StatusCode}

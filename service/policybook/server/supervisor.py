@@ -20,11 +20,11 @@ from typing import Any
 
 from policybook.errors import BookError, EngineError, LogError
 from policybook.server.address import PortInUseError, Reserved, reserve
-from policybook.server.app import METRICS_S, STALE_LOOK_S, Clock, from_loop, reload_samples, say_http, say_metrics, stale_s, utc_now, watch
+from policybook.server.app import METRICS_S, STALE_LOOK_S, Clock, metrics_server, reload_samples, say_http, stale_s, utc_now, watch
 from policybook.server.line import Abort, Checked, Commit, Count, Counted, Done, Fresh, Line, Message, Prepare, Start, Stop
 from policybook.server.meter import Sample
 from policybook.server.metrics import MetricsServer, build_sample
-from policybook.server.process import FAULT, SUCCESS, at_rest, say, say_listening, say_why, told_to_end
+from policybook.server.process import FAULT, SUCCESS, at_rest, say_ended, say_ending, say_listening, say_why, told_to_end
 from policybook.server.settings import Settings
 from policybook.store.reload import Loaded, Reloader, open_books, read_books, store_of
 from policybook.store.versions import Edition, NotPublishedError, Store
@@ -193,11 +193,11 @@ class Supervisor:
                 await self._until(ended, self._begin(reserved), keepers)
                 if not ended.is_set():
                     await self._until(ended, asyncio.Event().wait(), keepers)
-                    log.info("shutting down")
+                    say_ending()
             except (BookError, EngineError, LogError, PortInUseError) as e:
-                return say_why(e)
+                return say_why(e, settings)
             except WorkerEndedError as e:
-                say(f"policybook: {e}", sys.stderr)
+                say_ended(str(e), settings)
                 return FAULT
             finally:
                 await self._end(keepers)
@@ -228,9 +228,7 @@ class Supervisor:
             self._is_serving = True
         at_rest()
         if settings.metrics_port is not None:
-            loop = asyncio.get_running_loop()
-            self._metrics = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: from_loop(loop, self._samples()))
-            say_metrics(settings, self._metrics)
+            self._metrics = metrics_server(settings, self._samples, lambda: self._is_fresh and not self._ending.is_set())
         if self._http is not None:
             say_http(settings, self._http.port)
         say_listening(settings, reserved.port, store.policies())
@@ -301,7 +299,7 @@ class Supervisor:
                 command = (sys.executable, "-P", "-m", "policybook.server.worker", str(theirs.fileno()))
                 process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL)
             worker = self._workers[number] = _Worker(process, await Line.over(ours), self._patience_s)
-            await worker.tell(Start(self.settings, reserved.port, self._http.port if self._http is not None else None))
+            await worker.tell(Start(self.settings, reserved.port, self._http.port if self._http is not None else None, number + 1))
             if self._is_serving:
                 try:
                     await self._hand_out_all((worker,))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +15,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from policybook.decide.near import Seen
 from policybook.desk import Counter, Sheet
 from policybook.model.answer import Answer
+from policybook.model.book import Decision
+from policybook.store.versions import Edition
+from policybook.values import Value
 
 
 class Telemetry:
@@ -72,3 +77,18 @@ class Spans:
         """Tell of many answers."""
         for other in self._others:
             other.answered_sheet(sheet)
+
+    def refused(self, reason: str) -> None:
+        """Tell nothing: the call has a span, its items have none."""
+        for other in self._others:
+            other.refused(reason)
+
+    def looked(self, edition: Edition, decision: Decision, as_of: date, env: Mapping[str, Value]) -> None:
+        """Tell nothing: a fact is no attribute."""
+        for other in self._others:
+            other.looked(edition, decision, as_of, env)
+
+    def looked_at_all(self, edition: Edition, decision: Decision, as_of: date, seen: Seen) -> None:
+        """Tell nothing, likewise."""
+        for other in self._others:
+            other.looked_at_all(edition, decision, as_of, seen)

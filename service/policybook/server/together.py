@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from policybook.audit.entry import Record
-from policybook.desk import MAX_REQUEST_ID, MIN_TOGETHER, Desk, Request, Taken
+from policybook.desk import MAX_REQUEST_ID, MIN_TOGETHER, Counter, Desk, Request, Taken
 from policybook.errors import PolicybookError
 from policybook.model.facts import RawFacts
 from policybook.server import convert, wire
 from policybook.server.answers import Alike, Printer
 from policybook.server.limits import Limits
-from policybook.server.status import status_of
+from policybook.server.status import reason_of, status_of
 from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import trace_pb2 as trace_pb
 
@@ -63,10 +63,13 @@ class _Group:
     ids: list[str] = field(default_factory=list)
 
 
-def refused(before: bytes, error: Exception, decision: str = "") -> bytes:
-    """Encode why there is no answer, as a DecideResult whose tag is `before`."""
+def refused(before: bytes, error: Exception, decision: str = "", counter: Counter | None = None) -> bytes:
+    """Encode why there is no answer, as a DecideResult whose tag is `before`; count it."""
+    status = status_of(error, decision)
+    if counter is not None:
+        counter.refused(reason_of(status))
     # INVARIANT: an ItemError is field for field a google.rpc.Status, so its bytes are the same.
-    return wire.part(before, wire.part(ERROR, status_of(error, decision).SerializeToString()))
+    return wire.part(before, wire.part(ERROR, status.SerializeToString()))
 
 
 def fitting(size: int, count: int, seconds: float, turn_s: float) -> int:
@@ -259,7 +262,7 @@ class Together:
                 if faults:
                     raise convert.faulty(self._desk, request, faults)
             except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-                self._made[place] = refused(self._before, e, message.decision)
+                self._made[place] = refused(self._before, e, message.decision, self._desk.counter)
             else:
                 read.append((place, request, language))
         return read
@@ -277,11 +280,11 @@ class Together:
             encoded = self._printer.sheet(sheet, group.ids, group.language, (self._before, RESPONSE))
         except Exception as e:  # noqa: BLE001 - a fault of ours is the fault of each, and does not end the call
             for place in group.places:
-                self._made[place] = refused(self._before, e, group.asked.decision)
+                self._made[place] = refused(self._before, e, group.asked.decision, self._desk.counter)
             return True
         self._made.update(zip(group.places, encoded, strict=True))
         for row, error in sheet.errors.items():
-            self._made[group.places[row]] = refused(self._before, error, group.asked.decision)
+            self._made[group.places[row]] = refused(self._before, error, group.asked.decision, self._desk.counter)
         return True
 
     def _take(self, messages: Sequence[Message], asked: Sequence[tuple[int, Request, str]]) -> None:
@@ -295,7 +298,7 @@ class Together:
                 else:
                     self._made[place] = Late(taken, taken.kept, language)
             except Exception as e:  # noqa: BLE001 - every fault becomes the item's error
-                self._made[place] = refused(before, e, messages[place].decision)
+                self._made[place] = refused(before, e, messages[place].decision, self._desk.counter)
 
 
 def _place(one: tuple[int, Request, str]) -> int:

@@ -40,7 +40,7 @@ class Worker:
         try:
             await self._server.start()
         except PortInUseError as e:
-            return say_why(e)
+            return say_why(e, self._server.settings)
         try:
             with told_to_end(signal.SIGTERM) as ended:
                 following = asyncio.create_task(self._follow())
@@ -111,12 +111,12 @@ async def work(end: socket.socket) -> int:
     start = await line.receive()
     if not isinstance(start, Start):
         return FAULT
-    log_as(start.settings)
+    log_as(start.settings, start.number)
     settings = start.settings.model_copy(update={"port": start.port, "http_port": start.http_port})
     try:
         server = Server(settings, shares_port=True, now=utc_now)
     except AccessFileError as e:
-        return say_why(e)
+        return say_why(e, settings)
     return await Worker(line, server).run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +100,12 @@ class Store:
     def policies(self) -> tuple[str, ...]:
         """Return the names of the policies in service, sorted."""
         return tuple(sorted(self._shelf.newest))
+
+    @property
+    def digest(self) -> str:
+        """Return the content hash of all that is in service: two stores that decide the same have the same."""
+        newest = self._shelf.newest
+        return hashlib.sha256("\n".join(f"{name} {newest[name].version}" for name in sorted(newest)).encode()).hexdigest()
 
     def newest(self, policy: str) -> Edition | None:
         """Return the newest edition of a policy; None where there is no such policy."""
