@@ -22,6 +22,7 @@ from policybook.server.access.callers import new_entry
 
 ISSUER = "https://login.example.com"
 AUDIENCE = "policybook"
+HERE = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 
 
 def _name(common_name: str) -> x509.Name:
@@ -53,8 +54,7 @@ class Authority:
 
     def serve(self, folder: Path, *, days: float = 90) -> tuple[Path, Path]:
         """Write a certificate for this machine, and its key; return their paths."""
-        local = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        certificate, key = self.issue("policybook", days=days, names=local)
+        certificate, key = self.issue("policybook", days=days, names=HERE)
         return write(folder / "tls.crt", certificate), write(folder / "tls.key", key)
 
     def _signed(

@@ -40,6 +40,7 @@ log = logging.getLogger("policybook.server")
 T = TypeVar("T")
 METRICS_S = 5.0
 STALE_LOOK_S = 0.5
+LOOKAHEAD = 256 * 1024
 if TYPE_CHECKING:
     from policybook.server.http import HttpServer
     from policybook.server.telemetry import Telemetry
@@ -202,12 +203,22 @@ class Server:
             ("grpc.max_send_message_length", -1),
             # With it a second server would silently share the port and get half of the calls.
             ("grpc.so_reuseport", int(self._shares_port)),
+            # What has come and waits for our loop. By default the core cuts off at random from 1,000 on, and the caller is told CANCELLED,
+            # which is no reason to ask again for any; we tell why, and when.
+            ("grpc.server.max_pending_requests", limits.waiting_requests),
+            ("grpc.server.max_pending_requests_hard_limit", limits.waiting_requests),
             ("grpc.max_allowed_incoming_connections", limits.connections),
             # Also the handshake of TLS, and the settings of HTTP/2, which every client sends first.
             ("grpc.server_handshake_timeout_ms", round(limits.handshake_s * 1000)),
             # A peer that is gone without a word, or stops in the middle of a frame, is noticed, and its streams ended.
             ("grpc.keepalive_time_ms", round(limits.keepalive_s * 1000)),
             ("grpc.keepalive_timeout_ms", round(limits.keepalive_wait_s * 1000)),
+            # Without it the answer to the ping may take longer than that: a minute, counted from another one.
+            ("grpc.http2.ping_timeout_ms", round(limits.keepalive_wait_s * 1000)),
+            # What the core takes in of a stream beyond what we have asked for; by default 4 MiB, times the streams of a caller.
+            # A message that we wait for is let in whole.
+            ("grpc.http2.lookahead_bytes", LOOKAHEAD),
+            ("grpc.http2.bdp_probe", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             # Clients may ping as often as every 10 seconds, calls or not.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

@@ -51,6 +51,11 @@ class Limits(BaseModel):
     retry_s: float = Field(1.0, ge=0, description="When a caller that was turned away may come again.")
 
     @property
+    def waiting_requests(self) -> int:
+        """How many calls may wait in gRPC until we look at them; as `transport_bytes`."""
+        return self.concurrent_requests * 16
+
+    @property
     def transport_bytes(self) -> int:
         """What gRPC itself takes in.
 
