@@ -5,7 +5,7 @@ with PolicybookClient("localhost:50151") as client:
     print(decision["outcome"], decision.explain())
 """
 
-from policybook_client._rpc import ClientOptions, RetryPolicy
+from policybook_client._rpc import ClientOptions, RetryPolicy, Token
 from policybook_client._version import __version__
 from policybook_client.aio import AsyncPolicybookClient
 from policybook_client.catalog import (
@@ -155,6 +155,7 @@ __all__ = [
     "RowVerdict",
     "Severity",
     "TableTrace",
+    "Token",
     "Trace",
     "TraceLevel",
     "TurningTest",

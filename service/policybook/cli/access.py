@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,11 @@ class Access:
         """Return these as arguments of the Python client; raises as `tls` does."""
         from policybook.server.asking import credentials_of  # noqa: PLC0415 - see above
 
-        token = _read(self.token_file).decode("ascii", "replace").strip() if self.token_file else None
+        token = None
+        if self.token_file:
+            token = _read(self.token_file).decode("utf-8", "replace").strip()
+            if not re.fullmatch(r"[!-~]+", token):
+                raise FaultError(f"{self.token_file}: holds no token; one is a line of letters, digits and signs, without a space")
         return {"credentials": credentials_of(self.tls(target)), "token": token}
 
 

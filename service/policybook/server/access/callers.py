@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -66,7 +67,8 @@ class _Entry(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    callers: tuple[_Entry, ...]
+    # Written and left empty, it is of nobody.
+    callers: tuple[_Entry, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def read_callers(path: Path, *, rate: float = 0.0, requests: int = 0) -> Callers
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise CallersError((f"{path}{place}: {getattr(e, 'problem', None) or 'not YAML'}",)) from None
     try:
-        entries = _File.model_validate(found if found is not None else {}).callers
+        entries = _File.model_validate(found if found is not None else {}).callers or ()
     except ValidationError as e:
         raise CallersError(tuple(f"{path}: {_words(error, found)}" for error in e.errors(include_input=False, include_url=False))) from None
     return _sorted(path, entries, rate, requests)
@@ -194,7 +196,10 @@ def add_entry(path: Path, entry: str) -> None:
         CallersError: what is there is no file of callers, or would not be one with the entry
         OSError: it cannot be written
     """
-    before = path.read_text(encoding="utf-8") if path.exists() else "callers:\n"
+    before = "callers:\n"
+    if path.exists():
+        read_callers(path)
+        before = re.sub(r"(?m)^callers:[ \t]*\[[ \t]*\]", "callers:", path.read_text(encoding="utf-8"))
     if before and not before.endswith("\n"):
         before += "\n"
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
