@@ -128,6 +128,18 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     assert len(places) == len(set(places))
 
 
+def test_the_monitor_finds_the_service() -> None:
+    monitor = yaml.safe_load((DEPLOY / "prometheus" / "servicemonitor.yaml").read_text(encoding="utf-8"))["spec"]
+    service = next(d for d in documents() if d["kind"] == "Service")
+    kustomization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert (
+        monitor["selector"]["matchLabels"].items()
+        <= {k: v for labels in kustomization["labels"] for k, v in labels["pairs"].items()}.items()
+    )
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {p["name"] for p in service["spec"]["ports"]}
+
+
 def check_query(query: str) -> None:
     """A query names metrics and labels that there are; of a histogram its parts."""
     parts = {f"{name}_{part}" for name, family in FAMILIES.items() if family.kind == "histogram" for part in ("bucket", "count", "sum")}

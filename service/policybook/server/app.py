@@ -121,7 +121,7 @@ class Server:
         """
         settings = self.settings
         if settings.otlp_endpoint:
-            self._telemetry = _telemetry(settings.otlp_endpoint)
+            self._telemetry = self._routes.tracing = _telemetry(settings.otlp_endpoint)
         await self._tell_health()
         if not self._shares_port:
             reserve(settings.host, settings.port).close()

@@ -279,6 +279,7 @@ class Door(ConnectASGIApplication[None]):
         meter: Meter | None = None,
     ) -> None:
         self._meter = meter
+        self._routes = routes
         self._methods = methods
         self._at_the_gate = _AtTheGate(routes, gate, meter)
         self._limits = limits
@@ -298,6 +299,13 @@ class Door(ConnectASGIApplication[None]):
         most_bytes = self._limits.batch_bytes if method.name == "BatchDecide" else self._limits.unary_bytes
 
         async def answer(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:
+            tracing = self._routes.tracing
+            if tracing is None:
+                return await counted(asked, context, lambda _code, _reason: None)
+            with tracing.call(name, _visit(name, context).metadata, "connect_rpc") as ended:
+                return await counted(asked, context, ended)
+
+        async def counted(asked: _Asked, context: RequestContext[Any, Any], ended: Callable[[str, str], None]) -> _Answered:
             began, code, reason = time.perf_counter(), "CANCELLED", ""
             try:
                 made = await answered(asked, context)
@@ -310,6 +318,7 @@ class Door(ConnectASGIApplication[None]):
                 spent = time.perf_counter() - began
                 if self._meter is not None:
                     self._meter.called(name.rpartition(".")[2], code, spent, reason)
+                ended(code, reason)
                 tell(name, code, self._at_the_gate.caller(context).name, context.client_address or "", spent)
 
         async def answered(asked: _Asked, context: RequestContext[Any, Any]) -> _Answered:

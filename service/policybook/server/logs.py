@@ -45,6 +45,8 @@ def _json(worker: int) -> logging.Formatter:
     def with_worker(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if worker:
             event["worker"] = worker
+        # The same message again, by uvicorn, for terminals.
+        event.pop("color_message", None)
         return event
 
     return structlog.stdlib.ProcessorFormatter(

@@ -7,7 +7,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, NoReturn, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Any, NoReturn, Protocol, TypeAlias
 from urllib.parse import unquote
 
 import grpc
@@ -34,6 +35,14 @@ SILENCE_S = 0.05
 MOST_SILENCE_S = 1.0
 
 
+class Tracing(Protocol):
+    """Tells the traces of others of our calls, where gRPC's own instrumentation does not."""
+
+    def call(self, method: str, metadata: Mapping[str, str], system: str) -> AbstractContextManager[Callable[[str, str], None]]:
+        """Tell of a call while it lasts; what is returned takes its status and reason."""
+        ...
+
+
 class Routes(grpc.GenericRpcHandler):
     """Finds the handler of a call, and counts the calls in progress.
 
@@ -42,6 +51,9 @@ class Routes(grpc.GenericRpcHandler):
 
     Calls of one request are told to grpcio as streams of requests: it would wait for the whole request, for ever, before it asked us,
     and would take in up to 48 MiB of somebody whom nobody knows.
+
+    Attributes:
+        tracing: what traces streams; None: nothing does
     """
 
     def __init__(
@@ -50,6 +62,7 @@ class Routes(grpc.GenericRpcHandler):
         self._limits = limits
         self._gate = gate
         self._meter = meter
+        self.tracing: Tracing | None = None
         self.active = 0
         self._quiet = asyncio.Event()
         make_unary, make_stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
@@ -156,7 +169,18 @@ class Routes(grpc.GenericRpcHandler):
         return self._admitted(name, _logged(name, work))
 
     def _many(self, name: str, method: Stream) -> Any:
-        return self._admitted(name, _logged(name, method))
+        admitted = self._admitted(name, _logged(name, method))
+
+        async def call(requests: Any, context: Context) -> Any:
+            if self.tracing is None:
+                return await admitted(requests, context)
+            with self.tracing.call(name, metadata_of(context), "grpc") as ended:
+                try:
+                    return await admitted(requests, context)
+                finally:
+                    ended(code_name(context.code()), reason_in(context.trailing_metadata()))
+
+        return call
 
     def _admitted(self, name: str, work: Callable[[Any, Context, Caller], Awaitable[Any]]) -> Any:
         gate = self._gate
@@ -197,12 +221,17 @@ async def refuse(context: Context, error: Exception, decision: str = "") -> NoRe
     await context.abort(*abortion(status_of(error, decision)))
 
 
-def visit_of(method: str, context: Context, *, with_certificate: bool) -> Visit:
-    """Describe a call to the gate."""
+def metadata_of(context: Context) -> dict[str, str]:
+    """Return what a caller sent beside its request."""
     metadata: dict[str, str] = {}
     for key, value in context.invocation_metadata() or ():
         metadata.setdefault(key, value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
-    return Visit(method, metadata, host_of(context.peer()), _names(context) if with_certificate else ())
+    return metadata
+
+
+def visit_of(method: str, context: Context, *, with_certificate: bool) -> Visit:
+    """Describe a call to the gate."""
+    return Visit(method, metadata_of(context), host_of(context.peer()), _names(context) if with_certificate else ())
 
 
 def _names(context: Context) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -300,7 +302,9 @@ class Services:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Work beside the loop: a full trace of ten thousand rows takes a quarter of a second."""
-        return await asyncio.get_running_loop().run_in_executor(self._tracers, work, *arguments)
+        # With what this call knows of itself, as `asyncio.to_thread` would.
+        own = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._tracers, functools.partial(own.run, work, *arguments))
 
     def _name(self, caller: Caller) -> str:
         """Return the caller as the log is to record it; where there is none all callers are alike, and what they ask can go together."""
@@ -320,9 +324,9 @@ class Services:
                 raise OverloadedError("explanations in progress", limits.concurrent_explanations, self._explaining + 1, limits.retry_s)
             self._explaining += 1
             try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._explainers, self._explanation, desk, asked, message.trace_level, language
-                )
+                own = contextvars.copy_context()
+                work = functools.partial(own.run, self._explanation, desk, asked, message.trace_level, language)
+                return await asyncio.get_running_loop().run_in_executor(self._explainers, work)
             finally:
                 self._explaining -= 1
         except Exception as e:  # noqa: BLE001 - every fault becomes a status with details
