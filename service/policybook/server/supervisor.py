@@ -193,6 +193,8 @@ class Supervisor:
                 await self._until(ended, self._begin(reserved), keepers)
                 if not ended.is_set():
                     await self._until(ended, asyncio.Event().wait(), keepers)
+                if self._is_serving:
+                    # Also where the end is told right after the beginning: who was told of the one is told of the other.
                     say_ending()
             except (BookError, EngineError, LogError, PortInUseError) as e:
                 return say_why(e, settings)
