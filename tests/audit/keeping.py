@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import secrets
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +17,11 @@ from policybook import Answer, Desk, Request, Store, TraceLevel
 from policybook.audit.chain import Anchor, Proof, prove
 from policybook.audit.entry import Kind, Record
 from policybook.audit.masking import Masks
-from policybook.audit.open import open_log
+from policybook.audit.open import open_log, open_reader
 from policybook.audit.proof import prove_log
 from policybook.audit.settings import LogSettings
 from policybook.audit.sqlite import SqliteReader
+from policybook.audit.target import is_url
 from policybook.audit.writer import WrittenLog
 from policybook.check.book import check_source
 from policybook.model.book import Book
@@ -77,11 +80,15 @@ class Clock:
 class Keeping:
     """A desk and its log."""
 
-    path: Path
+    target: str
     log: WrittenLog
     desk: Desk
     clock: Clock
     asked: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.target)
 
     def ask(self, amount: Any = 50, decision: str = "order", *, request_id: str = "", caller: str = "erp", **more: Any) -> Answer:
         facts = {"amount": raw(amount), **{n: raw(v) for n, v in more.pop("facts", {}).items()}}
@@ -96,16 +103,34 @@ class Keeping:
 
     def proof(self, *anchors: Anchor) -> Proof:
         self.log.flush().result(10)
-        return proof_of(self.path, *anchors)
+        return proof_of(self.target, *anchors)
 
 
-def proof_of(path: Path, *anchors: Anchor) -> Proof:
+def proof_of(target: Path | str, *anchors: Anchor) -> Proof:
     """What `policybook audit verify` finds."""
-    reader = SqliteReader(path)
+    reader = open_reader(str(target))
     try:
         return prove_log(reader, anchors)
     finally:
         reader.close()
+
+
+def meddle(target: Path | str, *statements: str) -> list[tuple[Any, ...]]:
+    """Ask or change what is kept, past the log; return what the last statement gave."""
+    rows: list[tuple[Any, ...]] = []
+    if is_url(str(target)):
+        import psycopg
+
+        with psycopg.connect(str(target), autocommit=True) as connection:
+            connection.execute("SET search_path = policybook")
+            for statement in statements:
+                done = connection.execute(statement.encode())
+                rows = done.fetchall() if done.description else []
+    else:
+        with closing(sqlite3.connect(target, isolation_level=None)) as file:
+            for statement in statements:
+                rows = file.execute(statement).fetchall()
+    return rows
 
 
 def walked(path: Path) -> Proof:
@@ -118,18 +143,19 @@ def walked(path: Path) -> Proof:
 
 
 @contextmanager
-def keeping(path: Path, *books: Book, clock: Clock | None = None, **settings: Any) -> Iterator[Keeping]:
-    """Open a log in a folder, with a desk before it."""
-    file = path / "decisions.db" if path.is_dir() else path
+def keeping(target: Path | str, *books: Book, clock: Clock | None = None, **settings: Any) -> Iterator[Keeping]:
+    """Open a log, in a folder, a file or a database, with a desk before it."""
+    if isinstance(target, Path) and target.is_dir():
+        target /= "decisions.db"
     now = clock or Clock()
     masks = settings.pop("masks", Masks())
-    log = open_log(LogSettings(target=str(file), masks=masks, **settings), now=now)
+    log = open_log(LogSettings(target=str(target), masks=masks, **settings), now=now)
     store = Store()
     for one in books or (book(),):
         store.publish(make_edition(one, NOON))
     ids = itertools.count(1)
-    prefix = file.stat().st_mtime_ns
-    made = Keeping(file, log, Desk(store, now=now, new_id=lambda: f"{prefix}-{next(ids)}", log=log), now)
+    prefix = secrets.token_hex(4)
+    made = Keeping(str(target), log, Desk(store, now=now, new_id=lambda: f"{prefix}-{next(ids)}", log=log), now)
     try:
         yield made
     finally:

@@ -6,46 +6,50 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audit.keeping import Clock, book, keeping, proof_of
+from audit.keeping import Clock, book, keeping, meddle, proof_of
 from policybook.audit.backend import append
 from policybook.audit.chain import GENESIS, Anchor, Fault, anchor_of, hash_of
 from policybook.audit.entry import COLUMNS
 from policybook.audit.log import Filter
-from policybook.audit.sqlite import SqliteTransaction
+from policybook.audit.open import open_backend
 from policybook.errors import LogError
+
+
+def filled(target: Path | str) -> str:
+    """Make a closed log with twenty decisions and what is around them."""
+    with keeping(target) as kept:
+        for amount in range(20):
+            kept.ask(amount * 10, request_id=f"order-{amount}")
+    return kept.target
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A closed log with twenty decisions and what is around them."""
-    with keeping(tmp_path) as kept:
-        for amount in range(20):
-            kept.ask(amount * 10, request_id=f"order-{amount}")
-    return kept.path
+    """A filled log in a file."""
+    return Path(filled(tmp_path))
 
 
-def edit(path: Path, *statements: str) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
+@pytest.fixture
+def kept_in(target: str) -> str:
+    """A filled log, wherever logs can be."""
+    return filled(target)
 
 
-def rehash(path: Path, seq: int) -> None:
+def rehash(kept_in: str, seq: int) -> None:
     """Give a record that was changed the hash that it would have."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    row = list(connection.execute(f"SELECT {', '.join(COLUMNS)} FROM record WHERE seq = ?", (seq,)).fetchone())  # noqa: S608
-    connection.execute("UPDATE record SET hash = ? WHERE seq = ?", (hash_of(row), seq))
-    connection.close()
+    row = list(meddle(kept_in, f"SELECT {', '.join(COLUMNS)} FROM record WHERE seq = {seq}")[0])  # noqa: S608
+    with closing(open_backend(kept_in)) as backend, backend.transaction() as at_once:
+        at_once.change("UPDATE record SET hash = ? WHERE seq = ?", hash_of(row), seq)
 
 
-def test_a_sound_log(path: Path) -> None:
-    proof = proof_of(path)
+def test_a_sound_log(kept_in: str) -> None:
+    proof = proof_of(kept_in)
     assert proof.ok
     # Opening, the book, the decisions, the end.
     assert (proof.first, proof.records, proof.decisions, proof.unclean, proof.gaps) == (1, 23, 20, 0, 0)
@@ -75,15 +79,15 @@ COLUMN_EDITS = {
     "caller": "UPDATE record SET caller = 'crm' WHERE seq = 10",
     "version": "UPDATE record SET version = upper(version) WHERE seq = 10",
     "elapsed_ns": "UPDATE record SET elapsed_ns = elapsed_ns + 1 WHERE seq = 10",
-    "hash": "UPDATE record SET hash = zeroblob(32) WHERE seq = 10",
-    "previous": "UPDATE record SET previous = zeroblob(32) WHERE seq = 10",
+    "hash": "UPDATE record SET hash = previous WHERE seq = 10",
+    "previous": "UPDATE record SET previous = hash WHERE seq = 10",
 }
 
 
 @pytest.mark.parametrize("column", COLUMN_EDITS)
-def test_a_changed_record_is_named(path: Path, column: str) -> None:
-    edit(path, COLUMN_EDITS[column])
-    misfit = proof_of(path).misfit
+def test_a_changed_record_is_named(kept_in: str, column: str) -> None:
+    meddle(kept_in, COLUMN_EDITS[column])
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.CHANGED, 10)
     assert misfit.message == "record 10 was changed: its content does not have the hash that it carries"
@@ -102,72 +106,71 @@ def test_every_column_counts(path: Path) -> None:
     assert hash_of(["1", "23", *row[2:]]) != hash_of(["12", "3", *row[2:]])
 
 
-def test_a_changed_record_with_a_new_hash_breaks_the_next_link(path: Path) -> None:
-    edit(path, "UPDATE record SET outputs = '{}' WHERE seq = 10")
-    rehash(path, 10)
-    misfit = proof_of(path).misfit
+def test_a_changed_record_with_a_new_hash_breaks_the_next_link(kept_in: str) -> None:
+    meddle(kept_in, "UPDATE record SET outputs = '{}' WHERE seq = 10")
+    rehash(kept_in, 10)
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.MOVED, 11)
 
 
-def test_missing_records(path: Path) -> None:
-    edit(path, "DELETE FROM record WHERE seq = 10")
-    misfit = proof_of(path).misfit
+def test_missing_records(kept_in: str) -> None:
+    meddle(kept_in, "DELETE FROM record WHERE seq = 10")
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq, misfit.message) == (Fault.MISSING, 10, "record 10 is missing: after record 9 comes record 11")
-    edit(path, "DELETE FROM record WHERE seq BETWEEN 8 AND 12")
-    misfit = proof_of(path).misfit
+    meddle(kept_in, "DELETE FROM record WHERE seq BETWEEN 8 AND 12")
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert misfit.message == "records 8 to 12 are missing: after record 7 comes record 13"
 
 
-def test_a_beginning_that_is_cut_off(path: Path) -> None:
-    edit(path, "DELETE FROM record WHERE seq < 5")
-    misfit = proof_of(path).misfit
+def test_a_beginning_that_is_cut_off(kept_in: str) -> None:
+    meddle(kept_in, "DELETE FROM record WHERE seq < 5")
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.MISSING, 1)
 
 
-def test_two_records_that_change_places(path: Path) -> None:
+def test_two_records_that_change_places(kept_in: str) -> None:
     swap = (
         "UPDATE record SET seq = 1000 WHERE seq = 10",
         "UPDATE record SET seq = 10 WHERE seq = 11",
         "UPDATE record SET seq = 11 WHERE seq = 1000",
     )
-    edit(path, *swap)
-    misfit = proof_of(path).misfit
+    meddle(kept_in, *swap)
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.CHANGED, 10)
     # With new hashes, so that each is sound by itself.
-    rehash(path, 10)
-    rehash(path, 11)
-    misfit = proof_of(path).misfit
+    rehash(kept_in, 10)
+    rehash(kept_in, 11)
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.MOVED, 10)
 
 
-def test_a_cut_end_and_a_log_written_anew_need_an_anchor(path: Path) -> None:
-    whole = proof_of(path)
+def test_a_cut_end_and_a_log_written_anew_need_an_anchor(kept_in: str) -> None:
+    whole = proof_of(kept_in)
     anchor = whole.head
     assert anchor is not None
     assert anchor_of(f"2026-03-31 decision log: anchor {anchor}") == anchor
-    edit(path, "DELETE FROM record WHERE seq > 15")
-    assert proof_of(path).ok
-    misfit = proof_of(path, anchor).misfit
+    meddle(kept_in, "DELETE FROM record WHERE seq > 15")
+    assert proof_of(kept_in).ok
+    misfit = proof_of(kept_in, anchor).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.TRUNCATED, 16)
     assert misfit.message == "the log ends at record 15; the anchor names record 23: its end was cut off"
     # Somebody who may write the file writes all of it anew: sound in itself.
-    connection = sqlite3.connect(path, isolation_level=None)
-    rows = [list(r) for r in connection.execute("SELECT * FROM record ORDER BY seq")]
-    connection.execute("DELETE FROM record")
-    rows[9][COLUMNS.index("outputs")] = "{}"
-    append(SqliteTransaction(connection), rows)
-    connection.close()
-    assert proof_of(path).ok
+    with closing(open_backend(kept_in)) as backend, backend.transaction() as at_once:
+        rows = [list(r) for r in at_once.rows(f"SELECT {', '.join(COLUMNS)}, hash FROM record ORDER BY seq")]  # noqa: S608
+        at_once.change("DELETE FROM record")
+        rows[9][COLUMNS.index("outputs")] = "{}"
+        append(at_once, rows)
+    assert proof_of(kept_in).ok
     fifteen = Anchor(15, rows[14][-1].hex())
-    assert proof_of(path, fifteen).ok
-    misfit = proof_of(path, Anchor(12, anchor.hash)).misfit
+    assert proof_of(kept_in, fifteen).ok
+    misfit = proof_of(kept_in, Anchor(12, anchor.hash)).misfit
     assert misfit is not None
     assert (misfit.fault, misfit.seq) == (Fault.REWRITTEN, 12)
 
@@ -185,9 +188,9 @@ def test_an_anchor_that_is_none() -> None:
         ("DELETE FROM book", "is missing, by which decisions were taken"),
     ],
 )
-def test_texts_of_books_are_proved_too(path: Path, statement: str, message: str) -> None:
-    edit(path, statement)
-    misfit = proof_of(path).misfit
+def test_texts_of_books_are_proved_too(kept_in: str, statement: str, message: str) -> None:
+    meddle(kept_in, statement)
+    misfit = proof_of(kept_in).misfit
     assert misfit is not None
     assert misfit.fault is Fault.BOOK
     assert message in misfit.message
@@ -196,7 +199,7 @@ def test_texts_of_books_are_proved_too(path: Path, statement: str, message: str)
 def test_one_byte_anywhere_in_the_file(path: Path) -> None:
     """Whichever byte of a record is changed, something is said; between records there is room that means nothing."""
     # So that no remains of earlier pages are met first.
-    edit(path, "VACUUM")
+    meddle(path, "VACUUM")
     data = path.read_bytes()
     start = data.index(b"decision", data.index(b'"amount":{"literal":"70"}') - 250)
     end = data.index(b'["within"]', start) + 10 + 64
@@ -248,12 +251,12 @@ def test_a_damaged_file(path: Path, damage: Callable[[bytes], bytes], why: str) 
 
 
 def test_another_version_another_file_and_none(path: Path, tmp_path: Path) -> None:
-    edit(path, "PRAGMA user_version = 2")
+    meddle(path, "PRAGMA user_version = 2")
     for opened in (lambda: proof_of(path), lambda: keeping(path).__enter__()):
         with pytest.raises(LogError, match="it has format 2, of a newer policybook; this one knows format 1"):
             opened()
     other = tmp_path / "other.db"
-    edit(other, "CREATE TABLE mine (x)")
+    meddle(other, "CREATE TABLE mine (x)")
     for opened in (lambda: proof_of(other), lambda: keeping(other).__enter__()):
         with pytest.raises(LogError, match="it is an SQLite file, but no decision log"):
             opened()
@@ -263,10 +266,10 @@ def test_another_version_another_file_and_none(path: Path, tmp_path: Path) -> No
         keeping(tmp_path / "no" / "log.db").__enter__()
 
 
-def test_a_service_does_not_write_after_a_changed_last_record(path: Path) -> None:
-    edit(path, "UPDATE record SET more = '{}' WHERE seq = 23")
+def test_a_service_does_not_write_after_a_changed_last_record(kept_in: str) -> None:
+    meddle(kept_in, "UPDATE record SET more = '{}' WHERE seq = 23")
     with pytest.raises(LogError, match="its last record, 23, was changed; look at it with `policybook audit verify"):
-        keeping(path).__enter__()
+        keeping(kept_in).__enter__()
 
 
 def test_a_copy_in_a_folder_that_cannot_be_written_to(path: Path) -> None:
@@ -288,9 +291,9 @@ def test_the_first_link(path: Path) -> None:
     connection.close()
 
 
-def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
+def test_a_clock_that_is_set_back(target: str) -> None:
     clock = Clock()
-    with keeping(tmp_path, clock=clock) as kept:
+    with keeping(target, clock=clock) as kept:
         for amount in range(5):
             kept.ask(amount)
         clock.at = clock.at.replace(hour=1)

@@ -1,10 +1,9 @@
-"""The log in one process: what is kept, who waits, what happens when it cannot be written."""
+"""The log in one process, in a file and in a database: what is kept, who waits, what happens when it cannot be written."""
 
 from __future__ import annotations
 
 import json
 import resource
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from audit.keeping import NOON, Clock, book, keeping, proof_of
+from audit.keeping import NOON, Clock, book, keeping, meddle, proof_of
 from books_in_text import raw
 from policybook import Desk, Request, Store, TraceLevel
 from policybook.audit.canonical import instant_text
@@ -24,9 +23,9 @@ from policybook.audit.chain import Fault
 from policybook.audit.entry import Kind, Purpose
 from policybook.audit.log import Filter, NoLog, Place, WhenFull
 from policybook.audit.masking import Masks
+from policybook.audit.open import open_backend
 from policybook.audit.retention import pruning
 from policybook.audit.settings import LogSettings
-from policybook.audit.sqlite import SqliteBackend
 from policybook.errors import FactsError, LogError, MaskedError, NoLogError, RequestError, RequestIdTakenError, UnknownNameError
 from policybook.source import Source
 from policybook.store.reload import make_edition
@@ -54,8 +53,8 @@ def full_disk(path: Path) -> Iterator[None]:
 # ---------------------------------------------------------------- what is kept
 
 
-def test_a_decision_as_kept(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_a_decision_as_kept(target: str) -> None:
+    with keeping(target) as kept:
         answer = kept.ask(
             "33.5",
             request_id="so-1",
@@ -82,8 +81,8 @@ def test_a_decision_as_kept(tmp_path: Path) -> None:
         assert kinds == ["open", "book", "decision"]
 
 
-def test_lists_no_match_and_explanations(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_lists_no_match_and_explanations(target: str) -> None:
+    with keeping(target) as kept:
         kept.ask(0, "pieces", facts={"parts": [3, 4]})
         kept.ask(9000)
         kept.ask(1, purpose=Purpose.EXPLANATION, request_id="so-1")
@@ -101,8 +100,8 @@ def test_lists_no_match_and_explanations(tmp_path: Path) -> None:
             assert not kept.desk.reevaluate(record.decision_id).differences
 
 
-def test_what_is_refused_is_no_decision(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_what_is_refused_is_no_decision(target: str) -> None:
+    with keeping(target) as kept:
         with pytest.raises(FactsError):
             kept.ask("much", request_id="so-1")
         with pytest.raises(UnknownNameError):
@@ -110,16 +109,16 @@ def test_what_is_refused_is_no_decision(tmp_path: Path) -> None:
         assert kept.decisions() == []
 
 
-def test_texts_that_utf8_cannot_hold(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_texts_that_utf8_cannot_hold(target: str) -> None:
+    with keeping(target) as kept:
         kept.ask(1, facts={"customer": "half \udc80 of a pair"}, caller="caller \udc80", request_id="id \udc80 \0")
         (record,) = kept.decisions()
         assert record.stated[0]["customer"].value == "half \udc80 of a pair"
         assert kept.proof().ok
 
 
-def test_a_book_is_kept_before_its_first_decision_and_each_version_once(tmp_path: Path) -> None:
-    with keeping(tmp_path, book(100)) as kept:
+def test_a_book_is_kept_before_its_first_decision_and_each_version_once(target: str) -> None:
+    with keeping(target, book(100)) as kept:
         kept.ask()
         kept.ask()
         texts = (Source("rules/clauses.yaml", "clauses: later"),)
@@ -131,15 +130,15 @@ def test_a_book_is_kept_before_its_first_decision_and_each_version_once(tmp_path
         assert kinds == ["open", "book", "decision", "decision", "book", "decision", "book", "decision"]
         assert [b.source for b in kept.log.reader().books()] == [book(c).source.text for c in (100, 200, 100)]
         assert [b.clauses for b in kept.log.reader().books()] == ["", "", "clauses: later"]
-    with keeping(kept.path, book(100)) as again:
+    with keeping(kept.target, book(100)) as again:
         again.ask()
         assert [r.kind for r in again.records()][8:] == ["close", "open", "decision"]
 
 
-def test_the_texts_beside_the_books_are_kept(tmp_path: Path, root: Path) -> None:
+def test_the_texts_beside_the_books_are_kept(target: str, root: Path) -> None:
     from policybook import open_books
 
-    with keeping(tmp_path) as kept:
+    with keeping(target) as kept:
         store = open_books([root / "rules" / "visits.yaml"], now=kept.clock)
         desk = Desk(store, now=kept.clock, new_id=lambda: "visit", log=kept.log)
         decision = store.edition("visits").book.decisions[0]
@@ -151,8 +150,8 @@ def test_the_texts_beside_the_books_are_kept(tmp_path: Path, root: Path) -> None
 # ---------------------------------------------------------------- exactly once
 
 
-def test_one_request_is_decided_once(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_one_request_is_decided_once(target: str) -> None:
+    with keeping(target) as kept:
         first = kept.ask(50, request_id="so-1", trace=TraceLevel.NONE)
         kept.clock.at += timedelta(days=400)
         kept.desk.store.publish(make_edition(book(10), NOON))
@@ -183,8 +182,8 @@ def test_one_request_is_decided_once(tmp_path: Path) -> None:
     ],
     ids=["fact", "decision", "another fact", "day", "version"],
 )
-def test_other_content_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
-    with keeping(tmp_path) as kept:
+def test_other_content_is_refused(target: str, other: dict[str, Any]) -> None:
+    with keeping(target) as kept:
         first = kept.ask(50, request_id="so-1")
         with pytest.raises(RequestIdTakenError) as failed:
             kept.ask(**{"amount": 50, "request_id": "so-1", **other})
@@ -193,8 +192,8 @@ def test_other_content_is_refused(tmp_path: Path, other: dict[str, Any]) -> None
         assert len(kept.decisions()) == 1
 
 
-def test_a_retry_that_could_no_longer_be_decided(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_a_retry_that_could_no_longer_be_decided(target: str) -> None:
+    with keeping(target) as kept:
         first = kept.ask(50, request_id="so-1")
         kept.desk.store.withdraw("book")
         assert kept.ask(50, request_id="so-1").decision_id == first.decision_id
@@ -204,8 +203,8 @@ def test_a_retry_that_could_no_longer_be_decided(tmp_path: Path) -> None:
             kept.ask(51, request_id="so-1")
 
 
-def test_duplicates_at_the_same_time(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept, ThreadPoolExecutor(16) as pool:
+def test_duplicates_at_the_same_time(target: str) -> None:
+    with keeping(target) as kept, ThreadPoolExecutor(16) as pool:
         for number in range(10):
             gate = threading.Barrier(16)
 
@@ -222,9 +221,9 @@ def test_duplicates_at_the_same_time(tmp_path: Path) -> None:
         assert len(kept.decisions()) == 10
 
 
-def test_two_logs_write_to_one_file(tmp_path: Path) -> None:
-    """Two processes, as far as SQLite is concerned: one chain, and each request id once in both."""
-    with keeping(tmp_path) as one, keeping(tmp_path) as two, ThreadPoolExecutor(8) as pool:
+def test_two_logs_write_to_one_place(target: str) -> None:
+    """Two processes, as far as the database is concerned: one chain, and each request id once in both."""
+    with keeping(target) as one, keeping(target) as two, ThreadPoolExecutor(8) as pool:
         asks = [(one, two)[n % 2] for n in range(80)]
         got = list(pool.map(lambda pair: pair[1].ask(pair[0] // 4, request_id=f"so-{pair[0] // 4}").decision_id, enumerate(asks)))
         for start in range(0, 80, 4):
@@ -233,16 +232,16 @@ def test_two_logs_write_to_one_file(tmp_path: Path) -> None:
         one.log.flush().result(10)
         assert len(two.decisions()) == 20 + 80
         assert two.proof().ok
-    assert proof_of(one.path).unclean == 0
+    assert proof_of(one.target).unclean == 0
 
 
 # ---------------------------------------------------------------- decided again
 
 
-def test_decided_again_years_later_by_the_kept_text(tmp_path: Path) -> None:
-    with keeping(tmp_path, book(100)) as kept:
+def test_decided_again_years_later_by_the_kept_text(target: str) -> None:
+    with keeping(target, book(100)) as kept:
         answer = kept.ask(50, as_of=datetime(2026, 3, 31, 8, 30, tzinfo=UTC))
-    with keeping(kept.path, book(10), clock=Clock(NOON.replace(year=2033))) as later:
+    with keeping(kept.target, book(10), clock=Clock(NOON.replace(year=2033))) as later:
         assert later.desk.store.previous("book") == ()
         found = later.desk.reevaluate(answer.decision_id, trace=TraceLevel.FULL)
         assert not found.differences
@@ -253,14 +252,12 @@ def test_decided_again_years_later_by_the_kept_text(tmp_path: Path) -> None:
             later.desk.reevaluate("nothing")
 
 
-def test_a_record_that_does_not_follow_from_its_book_is_told(tmp_path: Path) -> None:
+def test_a_record_that_does_not_follow_from_its_book_is_told(target: str) -> None:
     """Somebody who may write the whole chain anew cannot make another decision of the same facts and book."""
-    with keeping(tmp_path) as kept:
+    with keeping(target) as kept:
         answer = kept.ask(50)
         kept.log.flush().result(10)
-        connection = sqlite3.connect(kept.path, isolation_level=None)
-        connection.execute("UPDATE record SET outputs = replace(outputs, 'ship', 'refuse') WHERE decision_id <> ''")
-        connection.close()
+        meddle(target, "UPDATE record SET outputs = replace(outputs, 'ship', 'refuse') WHERE decision_id <> ''")
         found = kept.desk.reevaluate(answer.decision_id)
         assert found.differences == {
             "outputs": (
@@ -293,9 +290,9 @@ def test_a_masked_value_leaves_no_trace(tmp_path: Path) -> None:
         later.ask(1, facts={"customer": "Wang Xiaoming"}, request_id="so-1")
 
 
-def test_a_key_keeps_equal_values_equal(tmp_path: Path) -> None:
+def test_a_key_keeps_equal_values_equal(target: str) -> None:
     masks = Masks(frozenset({"customer"}), KEY)
-    with keeping(tmp_path, masks=masks) as kept:
+    with keeping(target, masks=masks) as kept:
         for name in ("Wang", "Wang", "Li"):
             kept.ask(1, facts={"customer": name})
         kept.ask(1)
@@ -304,14 +301,14 @@ def test_a_key_keeps_equal_values_equal(tmp_path: Path) -> None:
         assert tokens[3] is None
         assert all(len(t) == 32 for t in tokens[:3] if t)
         first = kept.ask(1, facts={"customer": "Wang"}, request_id="so-1")
-    with keeping(kept.path, masks=masks) as later:
+    with keeping(kept.target, masks=masks) as later:
         assert later.ask(1, facts={"customer": "Wang"}, request_id="so-1").decision_id == first.decision_id
         with pytest.raises(RequestIdTakenError, match="asked something else"):
             later.ask(1, facts={"customer": "Li"}, request_id="so-1")
 
 
-def test_masked_facts_are_stated_to_decide_again(tmp_path: Path) -> None:
-    with keeping(tmp_path, masks=Masks(frozenset({"customer"}), KEY)) as kept:
+def test_masked_facts_are_stated_to_decide_again(target: str) -> None:
+    with keeping(target, masks=Masks(frozenset({"customer"}), KEY)) as kept:
         answer = kept.ask(1, facts={"customer": "Wang"})
         kept.log.flush().result(10)
         with pytest.raises(MaskedError, match="rests on facts that were kept out of the log: customer; state them"):
@@ -336,14 +333,12 @@ def test_a_key_that_is_none(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- when it cannot be written
 
 
-def test_what_must_be_recorded_is_there_when_it_is_answered(tmp_path: Path) -> None:
-    with keeping(tmp_path, window_s=3600) as kept:
+def test_what_must_be_recorded_is_there_when_it_is_answered(target: str) -> None:
+    with keeping(target, window_s=3600) as kept:
         kept.ask()
         kept.ask(decision="strict")
-        connection = sqlite3.connect(kept.path)
         # With it what came before, though nobody waited for that.
-        assert connection.execute("SELECT count(*) FROM record WHERE kind = 'decision'").fetchone() == (2,)
-        connection.close()
+        assert meddle(target, "SELECT count(*) FROM record WHERE kind = 'decision'") == [(2,)]
 
 
 def test_a_full_disk_refuses(tmp_path: Path) -> None:
@@ -416,8 +411,8 @@ def test_a_full_queue(tmp_path: Path) -> None:
         assert proof_of(kept.path).ok
 
 
-def test_many_at_once_wait_for_the_log_and_do_not_fill_it(tmp_path: Path) -> None:
-    with keeping(tmp_path, queue=2_500) as kept:
+def test_many_at_once_wait_for_the_log_and_do_not_fill_it(target: str) -> None:
+    with keeping(target, queue=2_500) as kept:
         requests = [Request(decision="book.order", facts={"amount": raw(n % 50)}, trace=TraceLevel.NONE) for n in range(12_000)]
         answers = kept.desk.decide_many(requests)
         refused = [a for a in answers if isinstance(a, Exception)]
@@ -439,8 +434,8 @@ def test_what_is_lost_at_the_end_is_told(tmp_path: Path, caplog: pytest.LogCaptu
     assert "are lost to the log" in caplog.text
 
 
-def test_one_entry_that_cannot_be_written_keeps_no_other_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with keeping(tmp_path, window_s=3600) as kept:
+def test_one_entry_that_cannot_be_written_keeps_no_other_out(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with keeping(target, window_s=3600) as kept:
         whole = type(kept.log)._row
 
         def bad(log: Any, entry: Any) -> Any:
@@ -475,8 +470,8 @@ def test_without_a_log() -> None:
 # ---------------------------------------------------------------- finding
 
 
-def test_filters_and_pages(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_filters_and_pages(target: str) -> None:
+    with keeping(target) as kept:
         for n in range(30):
             kept.ask(n * 300, "strict" if n % 3 == 0 else "order", caller=("erp", "crm")[n % 2], request_id=f"so-{n}")
         kept.log.flush().result(10)
@@ -506,8 +501,8 @@ def test_filters_and_pages(tmp_path: Path) -> None:
             assert pages == (everything[::-1] if newest_first else everything)
 
 
-def test_pages_among_records_of_one_instant(tmp_path: Path) -> None:
-    with keeping(tmp_path, clock=Clock(step=timedelta(0))) as kept:
+def test_pages_among_records_of_one_instant(target: str) -> None:
+    with keeping(target, clock=Clock(step=timedelta(0))) as kept:
         for n in range(9):
             kept.ask(n)
         kept.log.flush().result(10)
@@ -522,8 +517,8 @@ def test_pages_among_records_of_one_instant(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- retention
 
 
-def prune(path: Path, before: str, pieces: int | None = None) -> int:
-    backend = SqliteBackend(path)
+def prune(target: str, before: str, pieces: int | None = None) -> int:
+    backend = open_backend(target)
     deleted = 0
     for number, gone in enumerate(pruning(backend, before, NOON)):
         deleted += gone
@@ -533,66 +528,64 @@ def prune(path: Path, before: str, pieces: int | None = None) -> int:
     return deleted
 
 
-def test_what_is_old_is_deleted_and_the_rest_still_proved(tmp_path: Path) -> None:
-    with keeping(tmp_path) as kept:
+def test_what_is_old_is_deleted_and_the_rest_still_proved(target: str) -> None:
+    with keeping(target) as kept:
         for n in range(50):
             kept.ask(n)
         middle = kept.decisions()[25]
         anchor_before = kept.proof().head
     assert anchor_before is not None
-    assert prune(kept.path, middle.time) == middle.seq - 1
-    proof = proof_of(kept.path)
+    assert prune(kept.target, middle.time) == middle.seq - 1
+    proof = proof_of(kept.target)
     assert proof.ok
     assert (proof.first, proof.deleted, proof.decisions) == (middle.seq, middle.seq - 1, 25)
-    assert proof_of(kept.path, anchor_before).ok
+    assert proof_of(kept.target, anchor_before).ok
     # The version is still there to decide by, though the record that told of it is gone.
-    with keeping(kept.path, book(10)) as later:
+    with keeping(kept.target, book(10)) as later:
         assert not later.desk.reevaluate(middle.decision_id).differences
         later.ask(1)
         assert later.proof().ok
     # Again, and all but the last.
-    assert prune(kept.path, "2100-01-01") > 0
-    assert proof_of(kept.path).ok
-    assert prune(kept.path, "2100-01-01") > 0
-    connection = sqlite3.connect(kept.path, isolation_level=None)
-    connection.execute("DELETE FROM record WHERE kind = 'retention'")
-    connection.close()
-    misfit = proof_of(kept.path).misfit
+    assert prune(kept.target, "2100-01-01") > 0
+    assert proof_of(kept.target).ok
+    assert prune(kept.target, "2100-01-01") > 0
+    meddle(target, "DELETE FROM record WHERE kind = 'retention'")
+    misfit = proof_of(kept.target).misfit
     assert misfit is None or misfit.fault is Fault.MISSING
 
 
-def test_what_a_prune_that_was_killed_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_prune_that_was_killed_leaves(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policybook.audit.retention._PIECE", 7)
-    with keeping(tmp_path) as kept:
+    with keeping(target) as kept:
         for n in range(50):
             kept.ask(n)
         middle = kept.decisions()[40]
-    prune(kept.path, middle.time, pieces=3)
-    proof = proof_of(kept.path)
+    prune(kept.target, middle.time, pieces=3)
+    proof = proof_of(kept.target)
     assert proof.ok
     assert proof.first == middle.seq
-    assert prune(kept.path, middle.time) > 0
-    assert proof_of(kept.path).first == middle.seq
+    assert prune(kept.target, middle.time) > 0
+    assert proof_of(kept.target).first == middle.seq
 
 
-def test_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policybook.audit.retention.SEGMENT", 8)
-    with keeping(tmp_path) as kept:
+    with keeping(target) as kept:
         for n in range(50):
             kept.ask(n)
         middle = kept.decisions()[40]
-    prune(kept.path, middle.time)
-    proof = proof_of(kept.path)
+    prune(kept.target, middle.time)
+    proof = proof_of(kept.target)
     assert (proof.ok, proof.first) == (True, middle.seq)
 
 
-def test_a_service_deletes_by_itself(tmp_path: Path) -> None:
+def test_a_service_deletes_by_itself(target: str) -> None:
     clock = Clock()
-    with keeping(tmp_path, clock=clock) as kept:
+    with keeping(target, clock=clock) as kept:
         for n in range(20):
             kept.ask(n)
     clock.at += timedelta(days=40)
-    with keeping(kept.path, clock=clock, keep_days=30) as later:
+    with keeping(kept.target, clock=clock, keep_days=30) as later:
         later.ask(1)
         wait_for(lambda: later.ask(1) and len(later.decisions()) < 20)
         wait_for(lambda: later.proof().first not in (None, 1))
@@ -600,11 +593,11 @@ def test_a_service_deletes_by_itself(tmp_path: Path) -> None:
         assert all(r.time > instant_text(clock.at - timedelta(days=30)) for r in later.decisions())
 
 
-def test_what_is_young_is_not_deleted_for_a_clock_that_was_set_back(tmp_path: Path) -> None:
+def test_what_is_young_is_not_deleted_for_a_clock_that_was_set_back(target: str) -> None:
     clock = Clock()
-    with keeping(tmp_path, clock=clock) as kept:
+    with keeping(target, clock=clock) as kept:
         kept.ask(1)
         clock.at -= timedelta(days=100)
         kept.ask(2)
-    assert prune(kept.path, instant_text(NOON - timedelta(days=50))) == 0
-    assert proof_of(kept.path).decisions == 2
+    assert prune(kept.target, instant_text(NOON - timedelta(days=50))) == 0
+    assert proof_of(kept.target).decisions == 2

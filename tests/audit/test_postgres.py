@@ -45,14 +45,6 @@ from policybook.v1 import decision_service_pb2 as pb
 from postgres_server import Postgres
 
 pytest.importorskip("psycopg")
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture
@@ -62,12 +54,6 @@ def books(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def url(postgres: Postgres) -> str:
-    """A database of the test's own."""
-    return postgres.database(f"log-{next(_numbers)}")
-
-
 def keeper(target: str, **more: Any) -> Keeping:
     """A desk that records in a log."""
     clock = more.pop("clock", None) or Clock()
@@ -75,7 +61,7 @@ def keeper(target: str, **more: Any) -> Keeping:
     store = Store()
     store.publish(make_edition(book(), NOON))
     ids = itertools.count(1)
-    return Keeping(Path(target), log, Desk(store, now=clock, new_id=lambda: f"d-{next(ids)}", log=log), clock)
+    return Keeping(target, log, Desk(store, now=clock, new_id=lambda: f"d-{next(ids)}", log=log), clock)
 
 
 def named(kept: Keeping, prefix: str) -> None:
