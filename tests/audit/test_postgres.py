@@ -433,6 +433,7 @@ def test_a_database_restarted_under_load(postgres: Postgres, url: str, books: Pa
     stop = threading.Event()
     answers: list[str] = []
     faults: list[str] = []
+    refused: list[str] = []
 
     def ask(port: int, caller: int) -> None:
         number = 0
@@ -445,7 +446,9 @@ def test_a_database_restarted_under_load(postgres: Postgres, url: str, books: Pa
                         answers.append(calls.decide(request, timeout=20).decision_id)
                         break
                     except grpc.RpcError as e:
-                        if e.code() is not grpc.StatusCode.UNAVAILABLE:
+                        if e.code() is grpc.StatusCode.UNAVAILABLE:
+                            refused.append(request.request_id)
+                        else:
                             faults.append(f"{e.code()} {e.details()}")
                         time.sleep(0.1)
 
@@ -467,6 +470,9 @@ def test_a_database_restarted_under_load(postgres: Postgres, url: str, books: Pa
         ids = [r.decision_id for r in reader.chain() if r.decision_id]
     assert len(set(ids)) == len(ids)
     assert set(answers) <= set(ids)
+    # A record without an answer is that of a commit whose answer got lost; it has its refusal.
+    assert len(set(ids) - set(answers)) <= len(refused)
+    assert refused
     assert proof_of(url).ok
     errors = "".join(s.errors() for s in services)
     assert "decisions are recorded again" in errors
