@@ -12,6 +12,8 @@ from datetime import date
 from fractions import Fraction
 from functools import cached_property
 
+import z3
+
 from policybook.analyse.boxes import Box, whole
 from policybook.analyse.inquiry import IMPOSSIBLE, Asking, Found, Inquiry, Undecided, days_to_try
 from policybook.analyse.reading import TOP, Asked, Reading, Scope
@@ -67,6 +69,14 @@ class Judge:
         self.decider = Decider(book, self.program)
         # (decision, era) of the `unique` and `any` tables whose rows are proved not to conflict.
         self.without_conflict: set[tuple[str, int]] = set()
+
+    @cached_property
+    def _context(self) -> z3.Context:
+        return z3.Context()
+
+    def solver(self) -> Solver:
+        """Return a solver of its own, in the context that all questions about the book share."""
+        return Solver(self._context)
 
     def decide(self, decision: Decision, asking: Asking, level: TraceLevel = TraceLevel.MATCHED) -> Verdict | PolicybookError:
         """Decide; a refusal is returned, not raised."""
@@ -146,7 +156,7 @@ class Space:
         return self._inquiry(unrolled=False)
 
     def _inquiry(self, *, unrolled: bool, as_of: date | None = None) -> Inquiry:
-        solver = Solver()
+        solver = self.judge.solver()
         reading = Reading(self.book, self.grid.era, solver, unrolled=unrolled, as_of=as_of)
         return Inquiry(solver, (reading,), self.decision.uses.inputs)
 

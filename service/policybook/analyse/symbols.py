@@ -73,10 +73,14 @@ NULL = Scalar(None, True)
 
 
 class Solver:
-    """A Z3 context with the helpers that keep terms small; one thread at a time."""
+    """Terms of one Z3 context, with the helpers that keep them small; one thread at a time.
 
-    def __init__(self) -> None:
-        self.ctx = z3.Context()
+    Args:
+        context: a new one unless it is given; a new one costs as much as several questions, so those who ask much share theirs
+    """
+
+    def __init__(self, context: Any = None) -> None:
+        self.ctx = context or z3.Context()
         self._words: dict[str, Expr] = {}
         self._text_of: list[str] = []
         self._known_words: set[int] = set()
