@@ -217,6 +217,34 @@ def test_mutual_tls(tmp_path: Path, callers: Callers) -> None:
         assert ask(others.issue("billing.example.com")) == "yes"
 
 
+def test_connections_are_made_anew_after_their_time(tmp_path: Path, callers: Callers) -> None:
+    authority, clients = Authority(), Authority("clients")
+    certificate, key = authority.serve(tmp_path)
+    trusted = write(tmp_path / "clients.crt", clients.pem)
+    callers.put({"name": "billing", "certificate": "billing.example.com", "roles": ["decide"]})
+    tls: tuple[str | Path, ...] = ("--tls-certificate", certificate, "--tls-key", key, "--tls-client-ca", trusted)
+    with (
+        besieged(tmp_path, callers, *tls, connection_s=1) as process,
+        contextlib.closing(channel(process.port, ca=authority.pem, pair=clients.issue("billing.example.com"))) as kept,
+    ):
+        stub = decision_grpc.DecisionServiceStub(kept)
+        # Longer than a connection lasts: none of its ends costs a call.
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert stub.Decide(order(), timeout=30).outcome == pb.OUTCOME_DECIDED
+        # Whoever had a certificate of the old authority is out, without having gone by itself.
+        write(trusted, Authority("others").pem)
+
+        def is_out() -> bool:
+            try:
+                stub.Decide(order(), timeout=30)
+            except grpc.RpcError as e:
+                return e.code() is Code.UNAVAILABLE
+            return False
+
+        wait_for(is_out)
+
+
 def test_json_over_https(tmp_path: Path, callers: Callers) -> None:
     authority = Authority()
     certificate, key = authority.serve(tmp_path)
