@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
@@ -284,7 +284,7 @@ class Decision:
         return (self.for_each is not None and self.aggregation is None) or (self.hit_policy.multi and self.aggregation is None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Book:
     """A policy.
 
@@ -303,9 +303,13 @@ class Book:
     inputs: tuple[Field, ...]
     values: tuple[DerivedValue, ...]
     decisions: tuple[Decision, ...]
-    source: Source = field(repr=False)
+    source: Source
     version: str
-    calendar: Calendar | None = field(default=None, repr=False)
+    calendar: Calendar | None = None
+
+    def __repr__(self) -> str:
+        # The whole is thousands of lines; its text is in `source`.
+        return f"<Book {self.name} {self.version[:8]}>"
 
     @cached_property
     def zone(self) -> Place:
