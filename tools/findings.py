@@ -229,6 +229,11 @@ ENTRIES: dict[Code, Entry] = {
         "Cite the clause that states it, or mark it `set_by: company`.",
         told="`cap: {value: 1/4, clause: 12.2.2.1.1}` where the clause says one third.",
     ),
+    Code.FIGURES_DIFFER: Entry(
+        "A figure is said to be that of another book ([`same_as`](language.md#figures-of-two-books)), and on some day it is not; or that figure is not there.",
+        "Change both. Where they are two things, take `same_as` out.",
+        told="`settle_within: {value: 5, same_as: penalties.settle_within}` where the book of penalties says 3.",
+    ),
     Code.ENGINE_DISAGREES: Entry(
         "The rule engine and a plain reading of the table gave different rows for the same facts. The book is not served.",
         "This is a fault of policybook or of the engine, not of the book: report it with the book.",

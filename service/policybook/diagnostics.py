@@ -52,6 +52,7 @@ class Code(enum.Enum):
     MISSING_CALENDAR = ("PB215", "missing-calendar")
     CHANGED_CLAUSE = ("PB216", "changed-clause")
     UNQUOTED_FIGURE = ("PB217", "unquoted-figure")
+    FIGURES_DIFFER = ("PB218", "figures-differ")
     # Analysis: 3xx
     ENGINE_DISAGREES = ("PB301", "engine-disagrees")
     NEVER_FIRES = ("PB302", "never-fires")

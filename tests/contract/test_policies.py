@@ -136,6 +136,15 @@ def test_a_sound_book_has_the_version_it_would_be_served_under(calls: Calls) -> 
     assert len(got.version) == len(calls.decide(order()).policy_version)
 
 
+def test_a_figure_is_held_against_the_book_in_service(calls: Calls) -> None:
+    """`same_as` names a figure of another book: the one that is served."""
+    source = (BOOKS / "kinds.yaml").read_text(encoding="utf-8")
+    for value, told in ((10, []), (11, ["`daily` is 11 CNY; `shop.daily_fine`, which it must equal, is 10 CNY"])):
+        figure = f"parameters:\n  daily: {{type: money, value: {value}, set_by: company, same_as: shop.daily_fine}}\n"
+        got = check(calls, source.replace("inputs:\n", f"{figure}inputs:\n", 1))
+        assert [f.message for f in got.findings if f.name == "figures-differ"] == told
+
+
 def test_what_the_tables_do_is_found_too(calls: Calls) -> None:
     got = check(calls, (BOOKS / "shop.yaml").read_text(encoding="utf-8"), file_name="shop.yaml")
     assert (got.ok, got.version) == (False, "")

@@ -423,7 +423,7 @@ def _figures(p: Parameter, currency: str) -> Text:
 
 
 def _about(p: Parameter) -> object:
-    return p.title, p.unit, p.clauses, p.set_by_company, p.reading, p.note
+    return p.title, p.unit, p.clauses, p.set_by_company, str(p.same_as or ""), p.reading, p.note
 
 
 def _values(old: Book, new: Book) -> Iterator[Note]:

@@ -31,7 +31,7 @@ from policybook.load.draft import (
     DraftText,
     DraftValue,
 )
-from policybook.load.read import load
+from policybook.load.read import NAME, load
 from policybook.load.yaml import MAX_BYTES, Scalar
 from policybook.model import formula as m
 from policybook.model import kinds as k
@@ -50,6 +50,7 @@ from policybook.model.book import (
     OutputEntry,
     Parameter,
     Row,
+    Twin,
     Uses,
 )
 from policybook.model.calendar import Calendar, Place
@@ -397,11 +398,27 @@ class _Checker:
             unit=text_of(draft.unit),
             clauses=clauses,
             set_by_company=draft.set_by_company,
+            same_as=self.twin(draft.same_as, what),
             reading=text_of(draft.reading),
             note=text_of(draft.note),
             values=self.in_turn(values, what),
             span=draft.name_span,
         )
+
+    def twin(self, word: Scalar | None, what: str) -> Twin | None:
+        """Read what a figure must equal; whether it does is looked at beside the other books."""
+        if word is None:
+            return None
+        policy, dot, parameter = word.text.partition(".")
+        if not dot or not NAME.match(policy) or not NAME.match(parameter):
+            self.error(
+                Code.BAD_VALUE, f"{what}.same_as is `{word.text[:60]}`", word.span, "name the book and its figure: `credit.over_limit_cap`"
+            )
+            return None
+        if policy == self.draft.policy.text:
+            self.error(Code.BAD_VALUE, f"{what} is to equal a figure of its own book", word.span, f"use `{parameter}` itself")
+            return None
+        return Twin(policy=policy, parameter=parameter, span=word.span)
 
     def inferred(self, draft: DraftParameter) -> Kind | None:
         """Take the kind of a parameter from its values."""

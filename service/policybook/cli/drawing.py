@@ -140,6 +140,7 @@ class Drawing:
                     text.append(f" ({self.dates(v.effective)})", "dim")
             source = [f"{self.word('clause')} {', '.join(p.clauses)}"] if p.clauses else []
             source += [self.word("set_by_company")] if p.set_by_company else []
+            source += [f"= {p.same_as}"] if p.same_as else []
             table.add_row(
                 Text(p.name, "name"),
                 text or Text(self.word("not_in_force"), "weak"),

@@ -74,6 +74,7 @@ class DraftParameter:
     unit: DraftText | None
     clauses: tuple[Scalar, ...]
     set_by_company: bool
+    same_as: Scalar | None
     reading: DraftText | None
     note: DraftText | None
     values: tuple[DraftDated, ...]

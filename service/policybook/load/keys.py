@@ -61,6 +61,7 @@ PARAMETER = {
     "unit": Key("what it counts: `kVA`, or {en: days, zh: 天}", TEXT),
     "clause": Key("the clause that gives it", WORDS),
     "set_by": Key("`company`: the written policy leaves it open", WORD),
+    "same_as": Key("the figure of another book that it must equal: `credit.cap`", WORD),
     "effective": Key("days in force", "effective"),
     "values": Key("dated figures: [{from: 2025-01-01, value: 3}, ..]", "dated values"),
     "reading": Key("how an unclear clause was taken, and why", TEXT),

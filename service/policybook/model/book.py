@@ -73,6 +73,18 @@ class DatedValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """The figure of another book that one must equal on every day."""
+
+    policy: str
+    parameter: str
+    span: Span
+
+    def __str__(self) -> str:
+        return f"{self.policy}.{self.parameter}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """A named figure; `values` do not overlap."""
 
@@ -82,6 +94,7 @@ class Parameter:
     unit: Text
     clauses: tuple[str, ...]
     set_by_company: bool
+    same_as: Twin | None
     reading: Text
     note: Text
     values: tuple[DatedValue, ...]

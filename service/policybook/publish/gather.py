@@ -292,6 +292,7 @@ def _figure(p: Parameter, words: Wording, citing: _Citing) -> FigureView:
         dated=dated,
         citations=citing.citations(p.clauses),
         by_company=p.set_by_company,
+        same_as=Text(str(p.same_as)) if p.same_as else NO_TEXT,
         reading=p.reading,
         note=p.note,
     )

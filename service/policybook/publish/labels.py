@@ -62,6 +62,7 @@ LABELS: Mapping[str, Text] = {
     "figure": Text("Figure", "参数"),
     "value": Text("Value", "值"),
     "clause": Text("Clause", "条款"),
+    "same_as": Text("Must equal", "须等于"),
     "reading": Text("Reading", "解读"),
     "note": Text("Note", "注"),
     "fact": Text("Fact", "事实"),

@@ -79,6 +79,7 @@ class FigureView:
     dated: tuple[DatedFigure, ...]
     citations: tuple[Citation, ...]
     by_company: bool
+    same_as: Text
     reading: Text
     note: Text
 

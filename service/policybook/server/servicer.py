@@ -25,6 +25,7 @@ from policybook.analyse.invariants import invariant_findings
 from policybook.analyse.limits import Limits as Analysis
 from policybook.audit.entry import Record
 from policybook.check.book import check_source
+from policybook.check.twins import twin_findings
 from policybook.desk import Desk, not_in_time
 from policybook.diagnostics import Code, Finding, Report, Severity, nearest
 from policybook.errors import BookError, EngineError, LogError, PolicybookError, RequestError, UnknownNameError
@@ -422,9 +423,11 @@ class Services:
             return await refuse(context, e)
 
     def _check(self, source: Source, notes: bool) -> tuple[Book | None, Report]:
-        book, report = check_source(source, self._desk().store.beside)
+        store = self._desk().store
+        book, report = check_source(source, store.beside)
         if book is None:
             return None, report
+        report += Report.of(twin_findings(book, lambda policy: e.book if (e := store.newest(policy)) else None))
         try:
             make_edition(book, self._now())
         except BookError as e:
