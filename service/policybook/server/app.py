@@ -42,7 +42,7 @@ METRICS_S = 5.0
 STALE_LOOK_S = 0.5
 LOOKAHEAD = 256 * 1024
 if TYPE_CHECKING:
-    from policybook.server.http import HttpServer
+    from policybook.server.http_server import HttpServer
     from policybook.server.telemetry import Telemetry
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -180,7 +180,8 @@ class Server:
 
     async def _start_http(self, host: str, port: int) -> None:
         try:
-            from policybook.server.http import Door, HttpServer  # noqa: PLC0415 - for those who ask for it; an extra
+            from policybook.server.http import Door  # noqa: PLC0415 - for those who ask for it; an extra
+            from policybook.server.http_server import HttpServer  # noqa: PLC0415
         except ImportError as e:
             raise PortInUseError(f"JSON over HTTP needs `{e.name}`, which is not installed: `pip install 'policybook[http]'`") from None
         taken = listening(host, port, shared=self._shares_port)
@@ -190,6 +191,7 @@ class Server:
                 self.services.unary(), self._routes, self.gate, self.settings.limits, origins=self.settings.http_origins, meter=self.meter
             ),
             taken,
+            self.settings.limits,
             certificates_of(self.settings, self._now),
         )
         await self._http.start()

@@ -12,15 +12,14 @@ import contextlib
 import json
 import logging
 import re
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NoReturn
 
 import grpc
-import uvicorn
 from connectrpc.code import Code
 from connectrpc.codec import Codec
 from connectrpc.errors import ConnectError, ErrorDetail
@@ -36,9 +35,7 @@ from google.rpc import error_details_pb2, status_pb2
 from protobuf.wkt import Any as WireAny
 
 from policybook.errors import RequestError
-from policybook.server.access.certificates import Certificates
 from policybook.server.access.gate import Gate, Visit
-from policybook.server.access.keeper import LOOK_S
 from policybook.server.access.roles import Caller
 from policybook.server.limits import Limits, RequestTooLargeError, TimeLimitError
 from policybook.server.meter import Meter
@@ -53,16 +50,17 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _FILES: tuple[FileDescriptor, ...] = (decision_service_pb2.DESCRIPTOR, policy_service_pb2.DESCRIPTOR, audit_service_pb2.DESCRIPTOR)
+# What was held for the call that is being answered, until its answer has gone.
+_HELD: ContextVar[contextlib.ExitStack] = ContextVar("held")
 _DETAILS = {m.full_name: GetMessageClass(m) for m in error_details_pb2.DESCRIPTOR.message_types_by_name.values()}
 _CODES = {
     code.value[0]: Code[code.name if code is not grpc.StatusCode.CANCELLED else "CANCELED"] for code in grpc.StatusCode if code.value[0]
 }
-# A request must have come whole within this time.
-BODY_S = 20.0
-CLOSE_S = 1.0
 # JSON of so many bytes is read or written within a millisecond or two.
 SHORT = 32 * 1024
 OPENAPI = "openapi.json"
+# In the scope of a request: what returns when the caller has taken the answer, or will never take it.
+GONE = "policybook.gone"
 _STREAMS = frozenset(
     f"/{service.full_name}/{method.name}"
     for file in _FILES
@@ -206,7 +204,7 @@ class _AtTheGate:
         self._meter = meter
         self._inside: dict[int, Caller] = {}
 
-    async def on_start(self, ctx: RequestContext[Any, Any]) -> contextlib.ExitStack:
+    async def on_start(self, ctx: RequestContext[Any, Any]) -> None:
         """Let a call in."""
         name = f"/{ctx.method.service_name}/{ctx.method.name}"
         with contextlib.ExitStack() as inside:
@@ -221,12 +219,10 @@ class _AtTheGate:
             inside.callback(self._gate.leave, caller)
             self._inside[id(ctx)] = caller
             inside.callback(self._inside.pop, id(ctx))
-            return inside.pop_all()
-        raise AssertionError
+            _HELD.get().push(inside.pop_all())
 
-    async def on_end(self, token: contextlib.ExitStack, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
-        """See it off."""
-        token.close()
+    async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
+        """Do nothing: it goes when its answer has gone."""
 
     def caller(self, ctx: RequestContext[Any, Any]) -> Caller:
         """Return who was let in."""
@@ -368,7 +364,11 @@ class Door(ConnectASGIApplication[None]):
         else:
             _mend_content_type(scope, headers)
             most_bytes = self._limits.batch_bytes if scope["path"].endswith("/BatchDecide") else self._limits.unary_bytes
-            await super().__call__(scope, _bounded(receive, most_bytes), _explained(send))
+            with contextlib.ExitStack() as held:
+                _HELD.set(held)
+                await super().__call__(scope, _bounded(receive, most_bytes, self._limits.deadline_s), _explained(send))
+                if (gone := scope.get(GONE)) is not None:
+                    await gone()
 
     def _with_origin(self, origin: str, send: Send) -> Send:
         """Let a web page of a known origin read the answer."""
@@ -415,9 +415,9 @@ def _mend_content_type(scope: Scope, headers: Mapping[str, str]) -> None:
         scope["headers"] = [*kept, (b"content-type", b"application/json")]
 
 
-def _bounded(receive: Receive, most_bytes: int) -> Receive:
+def _bounded(receive: Receive, most_bytes: int, most_s: float) -> Receive:
     """Give up on a body that does not come, or does not end."""
-    end = asyncio.get_running_loop().time() + BODY_S
+    end = asyncio.get_running_loop().time() + most_s
     is_whole, size = False, 0
 
     async def received() -> MutableMapping[str, Any]:
@@ -429,7 +429,7 @@ def _bounded(receive: Receive, most_bytes: int) -> Receive:
             async with asyncio.timeout_at(end):
                 message = await receive()
         except TimeoutError:
-            raise ConnectError(Code.DEADLINE_EXCEEDED, f"the request did not come whole within {BODY_S:g} s") from None
+            raise ConnectError(Code.DEADLINE_EXCEEDED, f"the request did not come whole within {most_s:g} s") from None
         size += len(message.get("body", b""))
         if size > most_bytes:
             await _refuse(RequestTooLargeError("bytes of a request", most_bytes, size))
@@ -493,63 +493,3 @@ async def _plain(send: Send, status: int, body: bytes, kind: str) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-# ---------------------------------------------------------------- the server
-
-
-class HttpServer:
-    """Listens for HTTP on the loop that serves gRPC.
-
-    Args:
-        listening: a bound socket; closed with the server
-        certificates: what it proves itself with; None: it answers in the clear
-    """
-
-    def __init__(self, door: Door, listening: socket.socket, certificates: Certificates | None = None) -> None:
-        config = uvicorn.Config(
-            door,
-            http="httptools",
-            loop="none",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Who calls is who is at the other end; a proxy says for whom it speaks by `x-policybook-caller`.
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(CLOSE_S),
-        )
-        config.load()
-        if certificates is not None:
-            config.ssl = certificates.context()
-        self._certificates = certificates
-        self._context = config.ssl
-        self._renewing: asyncio.Task[None] | None = None
-        self._server = uvicorn.Server(config)
-        # Signals are the process's affair.
-        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-        self._listening = listening
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Listen."""
-        self._task = asyncio.create_task(self._server.serve([self._listening]))
-        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.005)
-        self._renewing = asyncio.create_task(self._renew())
-
-    async def _renew(self) -> None:
-        while self._certificates is not None and self._context is not None:
-            await asyncio.sleep(LOOK_S)
-            self._certificates.renew(self._context)
-
-    async def stop(self) -> None:
-        """Close, after the calls in progress have ended."""
-        self._server.should_exit = True
-        if self._renewing is not None:
-            self._renewing.cancel()
-        if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
