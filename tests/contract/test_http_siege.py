@@ -52,6 +52,7 @@ def is_idle(process: Process) -> bool:
 def test_half_of_something_is_not_waited_for_for_ever(tmp_path: Path, callers: Callers) -> None:
     whole = request(callers, "erp", DECIDE, json.dumps(asked(order())).encode())
     silent = {
+        "nonsense": b"nonsense\r\n\r\n",
         "nothing": b"",
         "half a line": b"POST /poli",
         "half a head": whole[:70],
@@ -79,6 +80,7 @@ def test_half_of_something_is_not_waited_for_for_ever(tmp_path: Path, callers: C
         with ThreadPoolExecutor(len(silent)) as pool:
             told = dict(zip(silent, pool.map(answer, silent.values()), strict=True))
         assert {name for name, (cut_off, _) in told.items() if not cut_off} == {"half a body"}
+        assert told["nonsense"][1].startswith(b"HTTP/1.1 400 ")
         assert told["half a body"][1].startswith(b"HTTP/1.1 504 ")
         assert b"deadline_exceeded" in told["half a body"][1]
         assert told["half of a second one"][1].count(b"HTTP/1.1 200 ") == 1
@@ -86,6 +88,7 @@ def test_half_of_something_is_not_waited_for_for_ever(tmp_path: Path, callers: C
         assert [told[name][1] for name in ("nothing", "half a line", "half a head")] == [b""] * 3
         with Web(port) as web:
             assert web.ask(DECIDE, asked(order()), bearer(callers)).status == 200
+        assert "uvicorn" not in process.errors()
 
 
 def test_a_silence_between_requests_is_not_half_a_request(tmp_path: Path, callers: Callers) -> None:

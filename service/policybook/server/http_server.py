@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import socket
 from typing import Any
 
@@ -137,6 +138,8 @@ class HttpServer:
         config.load()
         if certificates is not None:
             config.ssl = certificates.context()
+        # It tells of every request that is none; how much stands in the log is not for a caller to choose.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._certificates = certificates
         self._context = config.ssl
         self._renewing: asyncio.Task[None] | None = None
