@@ -1,51 +1,31 @@
-/** The client: one connection, typed calls, deadlines for all attempts together, and attempts again where that is harmless. */
-import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-import { credentials as Credentials, Metadata } from "@grpc/grpc-js";
-import type { CallOptions, ChannelCredentials, ChannelOptions, ClientUnaryCall, ServiceError } from "@grpc/grpc-js";
-import { AuditServiceClient, ListDecisionRecordsRequest } from "./generated/policybook/v1/audit_service.js";
-import type { DecisionRecord, GetLogStatusResponse, ReevaluateDecisionResponse } from "./generated/policybook/v1/audit_service.js";
-import { DecisionServiceClient, ExplainRequest, Outcome } from "./generated/policybook/v1/decision_service.js";
-import type { DecideRequest, DecideResponse, DecideResult, ExplainResponse, MatchedRule } from "./generated/policybook/v1/decision_service.js";
-import { PolicyServiceClient } from "./generated/policybook/v1/policy_service.js";
-import type { CheckResponse, DecisionDefinition, Policy } from "./generated/policybook/v1/policy_service.js";
-import { TraceLevel } from "./generated/policybook/v1/trace.js";
-import type { Trace } from "./generated/policybook/v1/trace.js";
-import { errorOfCall, errorOfStatus } from "./errors.js";
+/** The client: typed calls over one connection. */
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { status as Code } from "@grpc/grpc-js";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import type { CheckReport, DecisionDefinition, Health, Policy } from "./catalog.js";
+import { Connection } from "./connection.js";
+import type { Decision, TraceLevel } from "./decision.js";
+import { DeadlineExceededError, UnavailableError, unreadable } from "./errors.js";
 import type { PolicybookError } from "./errors.js";
-import { Instant, PlainDate, factsToWire, valuesFromWire } from "./values.js";
-import type { Fact, Value } from "./values.js";
-
-export interface RetryPolicy {
-  /** The first one included. */
-  readonly maxAttempts: number;
-  readonly initialBackoffMs: number;
-  readonly maxBackoffMs: number;
-  readonly multiplier: number;
-}
-
-export interface ClientOptions {
-  /** TLS by the given certificate authority, or the system's where it is left out; with `cert` and `key` mutual. */
-  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
-  /** Credentials of grpc-js, instead of `tls`. */
-  readonly credentials?: ChannelCredentials;
-  /** No TLS. Without it and without TLS only addresses of this machine are asked. */
-  readonly insecure?: boolean;
-  /** A bearer token, or what gives the present one; it is sent over TLS, or to this machine. */
-  readonly token?: string | (() => string | Promise<string>);
-  /** For all attempts of a call together. */
-  readonly timeoutMs?: number;
-  /** `null`: no call is made again. */
-  readonly retry?: RetryPolicy | null;
-  readonly language?: "en" | "zh";
-  readonly trace?: TraceLevel;
-  /** Sent with every call. */
-  readonly metadata?: { readonly [name: string]: string };
-  readonly channelOptions?: ChannelOptions;
-}
+import type { Explanation } from "./explanation.js";
+import { AuditServiceService } from "./generated/policybook/v1/audit_service.js";
+import type { ListDecisionRecordsRequest } from "./generated/policybook/v1/audit_service.js";
+import { DecisionServiceService, Outcome } from "./generated/policybook/v1/decision_service.js";
+import type { DecideRequest } from "./generated/policybook/v1/decision_service.js";
+import type { TraceLevel as WireTraceLevel } from "./generated/policybook/v1/trace.js";
+import { PolicyServiceService } from "./generated/policybook/v1/policy_service.js";
+import {
+  HEALTHS, PURPOSES, TRACE_LEVELS, decisionOf, definitionOf, explanationOf, policyOf, recordOf, reevaluationOf, reportOf, resultsOf, statusOf, word,
+} from "./read.js";
+import type { DecisionRecord, LogStatus, RecordFilter, Reevaluation } from "./records.js";
+import { checkCall, dayOf, flag, instantOf, known, languageOf, settingsOf, text, traceOf } from "./settings.js";
+import type { CallSettings, ClientOptions } from "./settings.js";
+import { checkIterable, streamed } from "./stream.js";
+import { PlainDate, factsToWire } from "./values.js";
+import type { Facts, Instant } from "./values.js";
 
 export interface DecideOptions {
-  /** The policy as it stands on a day or at an instant; left out: now. */
+  /** The policy as it stands on a day (in its time zone) or at an instant; left out: now. */
   readonly asOf?: PlainDate | Instant | Date;
   /** Decide only by this version: its content hash, or its first 8 characters at least. */
   readonly policyVersion?: string;
@@ -57,270 +37,297 @@ export interface DecideOptions {
   readonly challengerVersion?: string;
 }
 
-export interface CallSettings {
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
+/** One request of a batch or of a stream. */
 export interface DecisionRequest extends DecideOptions {
   readonly decision: string;
-  readonly facts?: { readonly [name: string]: Fact };
+  readonly facts?: Facts;
 }
 
-/** An answer. */
-export class Decision {
-  readonly id: string;
-  readonly requestId: string;
-  readonly decision: string;
-  readonly policyVersion: string;
-  readonly asOf: PlainDate;
-  readonly decidedAt: Instant;
-  /** Whether the policy had an answer. */
-  readonly decided: boolean;
-  readonly outputs: { readonly [name: string]: Value };
-  readonly items: readonly { readonly rowId: string; readonly itemNumber: number; readonly outputs: { readonly [name: string]: Value } }[];
-  readonly matchedRules: readonly MatchedRule[];
-  readonly trace: Trace | undefined;
-
-  constructor(response: DecideResponse) {
-    this.id = response.decisionId;
-    this.requestId = response.requestId;
-    this.decision = response.decision;
-    this.policyVersion = response.policyVersion;
-    this.asOf = new PlainDate(response.asOfDate);
-    this.decidedAt = new Instant(response.decideTime?.seconds ?? 0n, response.decideTime?.nanos ?? 0);
-    this.decided = response.outcome === Outcome.OUTCOME_DECIDED;
-    this.outputs = valuesFromWire(response.outputs);
-    this.items = response.items.map((i) => ({ rowId: i.rowId, itemNumber: i.itemNumber, outputs: valuesFromWire(i.outputs) }));
-    this.matchedRules = response.matchedRules;
-    this.trace = response.trace;
-  }
+export interface ExplainOptions extends Omit<DecideOptions, "challengerVersion"> {
+  /** The outcome that is wanted, by output; left out: any other. */
+  readonly want?: Facts;
+  /** Inputs that nobody can change. */
+  readonly keep?: readonly string[];
+  /** Inputs along which the outcomes are wanted, at most 5. */
+  readonly vary?: readonly string[];
+  /** The outputs that matter; left out: the first choice or flag, and for what is missing all outputs. */
+  readonly compare?: readonly string[];
+  /** Ways to another outcome; 0: none is looked for; 5. */
+  readonly maxAlternatives?: number;
 }
 
-const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, initialBackoffMs: 100, maxBackoffMs: 2_000, multiplier: 3 };
-const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$|^unix:/;
+/** Whose titles, in which language. */
+export interface ListSettings extends CallSettings {
+  readonly language?: "en" | "zh";
+}
+
 const PAGE = 100;
 // The service looks for five seconds at most, and may have others to answer first.
-const EXPLAIN_MS = 30_000;
+const LONG_MS = 30_000;
+const READY_MS = 10_000;
+const READY_POLL_MS = 100;
+const DECIDE_OPTIONS = ["asOf", "policyVersion", "trace", "language", "requestId", "challengerVersion"];
+const EXPLAIN_OPTIONS = [...DECIDE_OPTIONS.slice(0, -1), "want", "keep", "vary", "compare", "maxAlternatives"];
+const FILTERS = ["decision", "since", "until", "decided", "requestId", "caller", "policyVersion", "purpose"];
 
-type Unary<Q, A> = (request: Q, metadata: Metadata, options: Partial<CallOptions>, done: (error: ServiceError | null, answer: A) => void) => ClientUnaryCall;
-
-/** A client of one service. Make one and keep it: it holds the connection. `close` it at the end. */
-export class PolicybookClient {
-  readonly #decisions: DecisionServiceClient;
-  readonly #policies: PolicyServiceClient;
-  readonly #audits: AuditServiceClient;
-  readonly #options: ClientOptions;
-
-  constructor(target: string, options: ClientOptions = {}) {
-    const isLocal = LOCAL.test(target);
-    const isOpen = options.insecure ?? (isLocal && !options.tls && !options.credentials);
-    if (isOpen && options.token !== undefined && !isLocal) {
-      throw new TypeError("a token is not sent without TLS to another machine");
+/** grpc.health.v1, of which two numbers are all that is needed. */
+const HEALTH: MethodDefinition<null, number> = {
+  path: "/grpc.health.v1.Health/Check",
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: () => Buffer.alloc(0),
+  requestDeserialize: () => null,
+  responseSerialize: (status) => Buffer.from(status ? [8, status] : []),
+  responseDeserialize: (bytes) => {
+    const reader = new BinaryReader(bytes);
+    let status = 0;
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag === 8) status = reader.int32();
+      else reader.skip(tag & 7);
     }
-    const tls = options.tls;
-    const made =
-      options.credentials ?? (isOpen ? Credentials.createInsecure() : Credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null));
-    const channel: ChannelOptions = {
-      "grpc.max_receive_message_length": 64 * 1024 * 1024,
-      "grpc.keepalive_time_ms": 300_000,
-      ...options.channelOptions,
-    };
-    this.#options = options;
-    this.#decisions = new DecisionServiceClient(target, made, channel);
-    // One connection for all.
-    const shared = { ...channel, channelOverride: this.#decisions.getChannel() };
-    this.#policies = new PolicyServiceClient(target, made, shared);
-    this.#audits = new AuditServiceClient(target, made, shared);
+    return status;
+  },
+};
+
+/**
+ * A client of one service. Make one and keep it: it holds the connection, and connects at the first call. `close` it at the end.
+ *
+ * Every call has a deadline and is made again where that is harmless. Calls throw `PolicybookError` when they were not answered, TypeError, before anything is
+ * sent, for arguments that cannot be sent, and the reason of their signal when that ends them.
+ */
+export class PolicybookClient {
+  readonly #connection: Connection;
+
+  /** Nothing is sent yet. `target`: `localhost:50151`, `unix:/run/policybook.sock`, or another target of gRPC. Throws TypeError for options that cannot be. */
+  constructor(target: string, options: ClientOptions = {}) {
+    this.#connection = new Connection(settingsOf(target, options));
   }
 
   /** Ask one decision. */
-  async decide(decision: string, facts: { readonly [name: string]: Fact }, options: DecideOptions & CallSettings = {}): Promise<Decision> {
-    const request = this.#request({ ...options, decision, facts }, "");
-    return new Decision(await this.#call(this.#decisions.decide.bind(this.#decisions), request, options));
+  async decide(decision: string, facts: Facts, options: DecideOptions & CallSettings = {}): Promise<Decision> {
+    const { timeoutMs, signal, ...rest } = options;
+    checkCall(options, "decide", DECIDE_OPTIONS);
+    const request = this.#request({ ...rest, decision, facts }, "");
+    return await this.#connection.unary(DecisionServiceService.decide, request, decisionOf, how(timeoutMs, signal));
   }
 
-  /** Ask many at once; each comes to a decision or to the error that it would have thrown, in their order. */
+  /** Ask many in one call; each comes to a decision or to the error that it would have thrown, in their order. At most 10,000; `decideStream` has no such limit. */
   async decideMany(requests: readonly DecisionRequest[], settings: CallSettings = {}): Promise<(Decision | PolicybookError)[]> {
+    checkCall(settings, "decideMany");
     const asked = { requests: requests.map((r, i) => this.#request(r, `requests[${String(i)}].`)) };
-    const answer = await this.#call(this.#decisions.batchDecide.bind(this.#decisions), asked, settings);
-    return answer.results.map(resultOf);
+    return await this.#connection.unary(DecisionServiceService.batchDecide, asked, (a) => resultsOf(a.results, requests.length), settings);
   }
 
-  /** Ask as requests come, answered in their order; no faster than the answers are taken. A stream is not made again. */
-  async *decideStream(requests: AsyncIterable<DecisionRequest> | Iterable<DecisionRequest>, settings: CallSettings = {}): AsyncGenerator<Decision | PolicybookError> {
-    const call = this.#decisions.streamDecide(await this.#metadata(), settings.timeoutMs ? { deadline: Date.now() + settings.timeoutMs } : {});
-    settings.signal?.addEventListener("abort", () => { call.cancel(); }, { once: true });
-    let fault: Error | undefined;
-    // grpc-js says no more when a call ends while one waits for room.
-    const closed = new Promise<void>((resolve) => { call.once("close", resolve); });
-    const send = async (): Promise<void> => {
-      let number = 0;
-      try {
-        for await (const one of requests) {
-          const request = { request: this.#request(one, `requests[${String(number++)}].`) };
-          if (!call.write(request)) await Promise.race([once(call, "drain"), closed]);
-        }
-        call.end();
-      } catch (error) {
-        fault = error instanceof Error ? error : new TypeError(String(error));
-        call.cancel();
-      }
+  /**
+   * Ask as requests come, answered in their order; no faster than the answers are taken. The stream begins with the first `next`; leaving the loop ends it, and
+   * calls `return` of the source. What the source throws is thrown here after the answers to what came before. A stream is not made again. `timeoutMs` holds for
+   * each answer, from when it is waited for; the stream as a whole may take as long as it likes.
+   */
+  decideStream(requests: AsyncIterable<DecisionRequest> | Iterable<DecisionRequest>, settings: CallSettings = {}): AsyncGenerator<Decision | PolicybookError, undefined> {
+    checkCall(settings, "decideStream");
+    checkIterable(requests);
+    return streamed(this.#connection, DecisionServiceService.streamDecide, requests, (one, place) => this.#request(one, place), settings);
+  }
+
+  /** Explain one decision: why it came so, what would change it, what comes along an input, or what is missing: required facts may be, then `completion` says which can still matter. 30 s unless `timeoutMs` says otherwise. */
+  async explain(decision: string, facts: Facts, options: ExplainOptions & CallSettings = {}): Promise<Explanation> {
+    const { timeoutMs, signal, want, keep, vary, compare, maxAlternatives = 5, ...rest } = options;
+    checkCall(options, "explain", EXPLAIN_OPTIONS);
+    if (!Number.isSafeInteger(maxAlternatives) || maxAlternatives < 0) throw new TypeError("`maxAlternatives` is 0 for none, or more");
+    const request = {
+      ...this.#request({ ...rest, decision, facts }, ""),
+      wantedOutputs: factsToWire(want ?? {}, "want"),
+      keptInputs: names(keep, "`keep`"),
+      variedInputs: names(vary, "`vary`"),
+      comparedOutputs: names(compare, "`compare`"),
+      // On the wire 0 is what nobody set.
+      maxAlternatives: maxAlternatives || -1,
     };
-    const sending = send();
-    try {
-      for await (const answer of call as AsyncIterable<{ result: DecideResult | undefined }>) {
-        if (answer.result) yield resultOf(answer.result);
-      }
-      await sending;
-    } catch (error) {
-      throw fault ?? errorOfCall(error as ServiceError);
-    } finally {
-      call.cancel();
-    }
+    return await this.#connection.unary(DecisionServiceService.explain, request, explanationOf, how(timeoutMs, signal), LONG_MS);
   }
 
-  /** Ask why, why not, and what would change it: `wanted` are outputs that one would like. The answer is the interface's own message; see its comments. */
-  async explain(
-    decision: string,
-    facts: { readonly [name: string]: Fact },
-    options: DecideOptions & CallSettings & { readonly wanted?: { readonly [name: string]: Fact }; readonly maxAlternatives?: number } = {},
-  ): Promise<ExplainResponse> {
-    const asked = {
-      ...ExplainRequest.fromPartial({}),
-      decision,
-      facts: factsToWire(facts, "facts"),
-      wantedOutputs: factsToWire(options.wanted ?? {}, "wanted"),
-      maxAlternatives: options.maxAlternatives ?? 0,
-      requestId: options.requestId ?? "",
-      asOf: asOfToWire(options.asOf),
-      policyVersion: options.policyVersion ?? "",
-      traceLevel: options.trace ?? TraceLevel.TRACE_LEVEL_UNSPECIFIED,
-      language: options.language ?? this.#options.language ?? "",
+  /** The policies in service, page by page as they are taken. */
+  policies(settings: ListSettings = {}): AsyncGenerator<Policy, undefined> {
+    checkCall(settings, "policies", ["language"]);
+    const language = this.#language(settings.language);
+    return this.#pages(settings, (pageToken, page) =>
+      this.#connection.unary(PolicyServiceService.listPolicies, { pageSize: PAGE, pageToken, language }, (a) => ({ items: a.policies.map(policyOf), next: a.nextPageToken }), page),
+    );
+  }
+
+  /** The decisions of one policy, or of all, without the rows of their tables. */
+  definitions(policy = "", settings: ListSettings = {}): AsyncGenerator<DecisionDefinition, undefined> {
+    checkCall(settings, "definitions", ["language"]);
+    const language = this.#language(settings.language);
+    const read = (a: { decisionDefinitions: Parameters<typeof definitionOf>[0][]; nextPageToken: string }): Page<DecisionDefinition> => ({
+      items: a.decisionDefinitions.map(definitionOf),
+      next: a.nextPageToken,
+    });
+    const asked = { policy: text(policy, "`policy`"), pageSize: PAGE, language };
+    return this.#pages(settings, (pageToken, page) => this.#connection.unary(PolicyServiceService.listDecisionDefinitions, { ...asked, pageToken }, read, page));
+  }
+
+  /** One decision as a caller must know it: typed inputs and outputs, figures, and the table itself, as of a day (today). */
+  async definition(name: string, options: ListSettings & { readonly asOf?: PlainDate; readonly policyVersion?: string } = {}): Promise<DecisionDefinition> {
+    checkCall(options, "definition", ["language", "asOf", "policyVersion"]);
+    const request = {
+      name: text(name, "the name of a decision"),
+      asOfDate: options.asOf === undefined ? "" : dayOf(options.asOf, "`asOf`"),
+      policyVersion: text(options.policyVersion ?? "", "`policyVersion`"),
+      language: this.#language(options.language),
     };
-    return await this.#call(this.#decisions.explain.bind(this.#decisions), asked, { timeoutMs: EXPLAIN_MS, ...options });
+    return await this.#connection.unary(PolicyServiceService.getDecisionDefinition, request, (a) => definitionOf(a.decisionDefinition), options);
   }
 
-  /** The policies in service. */
-  async *policies(): AsyncGenerator<Policy> {
-    let pageToken = "";
-    do {
-      const page = await this.#call(this.#policies.listPolicies.bind(this.#policies), { pageSize: PAGE, pageToken, language: this.#options.language ?? "" }, {});
-      yield* page.policies;
-      pageToken = page.nextPageToken;
-    } while (pageToken);
+  /** Check the YAML text of a policy; nothing is stored. 30 s unless `timeoutMs` says otherwise. */
+  async check(source: string, options: CallSettings & { readonly fileName?: string } = {}): Promise<CheckReport> {
+    checkCall(options, "check", ["fileName"]);
+    const request = { source: text(source, "a policy"), fileName: text(options.fileName ?? "", "`fileName`"), includeNotes: false };
+    return await this.#connection.unary(PolicyServiceService.check, request, reportOf, options, LONG_MS);
   }
 
-  /** One decision as a caller must know it. */
-  async definition(name: string, options: { asOf?: PlainDate; policyVersion?: string } = {}): Promise<DecisionDefinition> {
-    const request = { name, asOfDate: options.asOf?.text ?? "", policyVersion: options.policyVersion ?? "", language: this.#options.language ?? "" };
-    const answer = await this.#call(this.#policies.getDecisionDefinition.bind(this.#policies), request, {});
-    if (!answer.decisionDefinition) throw new TypeError("the service answered nothing");
-    return answer.decisionDefinition;
+  /** What the decision log says of one decision. */
+  async record(decisionId: string, settings: CallSettings = {}): Promise<DecisionRecord> {
+    checkCall(settings, "record");
+    const request = { decisionId: text(decisionId, "the id of a decision") };
+    return await this.#connection.unary(AuditServiceService.getDecisionRecord, request, (a) => recordOf(a.decisionRecord), settings);
   }
 
-  /** Check the text of a book, as the service would before it takes it up. */
-  async check(source: string, fileName = "policy.yaml"): Promise<CheckResponse> {
-    return await this.#call(this.#policies.check.bind(this.#policies), { source, fileName, includeNotes: false }, { timeoutMs: EXPLAIN_MS });
+  /** Records of the decision log in the order of their times, page by page as they are taken. */
+  records(wanted: RecordFilter = {}, settings: CallSettings & { readonly newestFirst?: boolean } = {}): AsyncGenerator<DecisionRecord, undefined> {
+    checkCall(settings, "records", ["newestFirst"]);
+    const request = listRequest(wanted, settings.newestFirst ?? false);
+    return this.#pages(settings, (pageToken, page) =>
+      this.#connection.unary(AuditServiceService.listDecisionRecords, { ...request, pageToken }, (a) => ({ items: a.decisionRecords.map(recordOf), next: a.nextPageToken }), page),
+    );
   }
 
-  /** One record of the decision log. */
-  async record(decisionId: string): Promise<DecisionRecord> {
-    const answer = await this.#call(this.#audits.getDecisionRecord.bind(this.#audits), { decisionId }, {});
-    if (!answer.decisionRecord) throw new TypeError("the service answered nothing");
-    return answer.decisionRecord;
-  }
-
-  /** Records of the decision log, page by page. */
-  async *records(wanted: Partial<Omit<ListDecisionRecordsRequest, "pageToken">> = {}): AsyncGenerator<DecisionRecord> {
-    let pageToken = "";
-    do {
-      const request = { ...ListDecisionRecordsRequest.fromPartial({}), pageSize: PAGE, ...wanted, pageToken };
-      const page = await this.#call(this.#audits.listDecisionRecords.bind(this.#audits), request, {});
-      yield* page.decisionRecords;
-      pageToken = page.nextPageToken;
-    } while (pageToken);
-  }
-
-  /** Decide a recorded decision again, by the version that decided it. */
-  async reevaluate(decisionId: string, maskedFacts: { readonly [name: string]: Fact } = {}): Promise<ReevaluateDecisionResponse> {
-    const request = { decisionId, traceLevel: TraceLevel.TRACE_LEVEL_UNSPECIFIED, language: this.#options.language ?? "", maskedFacts: factsToWire(maskedFacts, "maskedFacts") };
-    return await this.#call(this.#audits.reevaluateDecision.bind(this.#audits), request, {});
+  /** Make a recorded decision again, by the very version, facts and moment that it was made by. `maskedFacts`: the values of the facts that are kept out of the log, all of them. 30 s unless `timeoutMs` says otherwise. */
+  async reevaluate(
+    decisionId: string,
+    options: CallSettings & { readonly maskedFacts?: Facts; readonly trace?: TraceLevel; readonly language?: "en" | "zh" } = {},
+  ): Promise<Reevaluation> {
+    checkCall(options, "reevaluate", ["maskedFacts", "trace", "language"]);
+    const request = {
+      decisionId: text(decisionId, "the id of a decision"),
+      traceLevel: this.#trace(options.trace),
+      language: this.#language(options.language),
+      maskedFacts: factsToWire(options.maskedFacts ?? {}, "maskedFacts"),
+    };
+    return await this.#connection.unary(AuditServiceService.reevaluateDecision, request, reevaluationOf, options, LONG_MS);
   }
 
   /** How the decision log does. */
-  async logStatus(): Promise<GetLogStatusResponse> {
-    return await this.#call(this.#audits.getLogStatus.bind(this.#audits), {}, {});
+  async logStatus(settings: CallSettings = {}): Promise<LogStatus> {
+    checkCall(settings, "logStatus");
+    return await this.#connection.unary(AuditServiceService.getLogStatus, {}, statusOf, settings);
   }
 
-  /** Close the connection; calls in progress end. */
+  /** How the service is. */
+  async health(settings: CallSettings = {}): Promise<Health> {
+    checkCall(settings, "health");
+    return await this.#connection.unary(HEALTH, null, (status) => word(HEALTHS, status), settings);
+  }
+
+  /** Wait until the service is reached and says that it is serving; 10 s unless `timeoutMs` says otherwise, then UnavailableError. */
+  async waitUntilReady(settings: CallSettings = {}): Promise<void> {
+    checkCall(settings, "waitUntilReady");
+    const allowed = settings.timeoutMs ?? READY_MS;
+    const end = performance.now() + allowed;
+    let state = "not reached";
+    for (;;) {
+      const left = end - performance.now();
+      if (left <= 0) break;
+      try {
+        state = await this.health({ ...settings, timeoutMs: left });
+        if (state === "serving") return;
+      } catch (error) {
+        if (error instanceof UnavailableError) state = error.message;
+        else if (!(error instanceof DeadlineExceededError)) throw error;
+      }
+      await this.#connection.pause(Math.max(0, Math.min(READY_POLL_MS, end - performance.now())), settings.signal);
+    }
+    const message = `${this.#connection.settings.target} was not ready within ${String(allowed / 1000)} s: ${state}`;
+    throw new UnavailableError({ code: Code.UNAVAILABLE, message });
+  }
+
+  /** Close the connection; calls and streams in progress end with an error. */
   close(): void {
-    this.#decisions.close();
+    this.#connection.close();
+  }
+
+  async *#pages<T>(settings: CallSettings, ask: (pageToken: string, settings: CallSettings) => Promise<Page<T>>): AsyncGenerator<T, undefined> {
+    const { timeoutMs, signal } = settings;
+    const seen = new Set([""]);
+    let pageToken = "";
+    do {
+      const page = await ask(pageToken, how(timeoutMs, signal));
+      yield* page.items;
+      pageToken = page.next;
+      if (pageToken && seen.has(pageToken)) throw unreadable("a page token came twice");
+      seen.add(pageToken);
+    } while (pageToken);
   }
 
   #request(asked: DecisionRequest, place: string): DecideRequest {
+    if (place) known(asked, ["decision", "facts", ...DECIDE_OPTIONS], `\`${place.slice(0, -1)}\``);
     return {
-      decision: asked.decision,
+      decision: text(asked.decision, `\`${place}decision\``),
       facts: factsToWire(asked.facts ?? {}, `${place}facts`),
-      requestId: asked.requestId ?? "",
-      asOf: asOfToWire(asked.asOf),
-      policyVersion: asked.policyVersion ?? "",
-      traceLevel: asked.trace ?? this.#options.trace ?? TraceLevel.TRACE_LEVEL_UNSPECIFIED,
-      language: asked.language ?? this.#options.language ?? "",
-      challengerVersion: asked.challengerVersion ?? "",
+      requestId: text(asked.requestId ?? "", `\`${place}requestId\``),
+      asOf: asOfToWire(asked.asOf, `\`${place}asOf\``),
+      policyVersion: text(asked.policyVersion ?? "", `\`${place}policyVersion\``),
+      traceLevel: this.#trace(asked.trace),
+      language: this.#language(asked.language),
+      challengerVersion: text(asked.challengerVersion ?? "", `\`${place}challengerVersion\``),
     };
   }
 
-  async #metadata(): Promise<Metadata> {
-    const metadata = new Metadata();
-    for (const [name, value] of Object.entries(this.#options.metadata ?? {})) metadata.set(name, value);
-    const token = typeof this.#options.token === "function" ? await this.#options.token() : this.#options.token;
-    if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
-    return metadata;
+  #trace(level: TraceLevel | undefined): WireTraceLevel {
+    return TRACE_LEVELS.indexOf(level === undefined ? this.#connection.settings.trace : traceOf(level));
   }
 
-  /** Call, and again where the service was not there or says when to come again; never past the deadline. */
-  async #call<Q, A>(method: Unary<Q, A>, request: Q, settings: CallSettings): Promise<A> {
-    const retry = this.#options.retry === undefined ? DEFAULT_RETRY : this.#options.retry;
-    const deadline = Date.now() + (settings.timeoutMs ?? this.#options.timeoutMs ?? 5_000);
-    let backoff = retry?.initialBackoffMs ?? 0;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#once(method, request, deadline, settings.signal);
-      } catch (error) {
-        const fault = error as PolicybookError;
-        const wait = Math.max(backoff * (0.5 + Math.random() / 2), fault.retryAfterMs ?? 0);
-        if (!retry || !fault.isRetriable || attempt >= retry.maxAttempts || Date.now() + wait >= deadline) throw error;
-        await sleep(wait, undefined, settings.signal ? { signal: settings.signal } : {});
-        backoff = Math.min(backoff * retry.multiplier, retry.maxBackoffMs);
-      }
-    }
-  }
-
-  async #once<Q, A>(method: Unary<Q, A>, request: Q, deadline: number, signal?: AbortSignal): Promise<A> {
-    signal?.throwIfAborted();
-    const metadata = await this.#metadata();
-    return await new Promise<A>((resolve, reject) => {
-      const call = method(request, metadata, { deadline }, (error, answer) => {
-        signal?.removeEventListener("abort", cancel);
-        if (error) reject(signal?.aborted ? (signal.reason as Error) : errorOfCall(error));
-        else resolve(answer);
-      });
-      const cancel = (): void => { call.cancel(); };
-      signal?.addEventListener("abort", cancel, { once: true });
-    });
+  #language(language: "en" | "zh" | undefined): string {
+    return language === undefined ? this.#connection.settings.language : languageOf(language);
   }
 }
 
-function asOfToWire(asOf: DecideOptions["asOf"]): DecideRequest["asOf"] {
+interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string;
+}
+
+function how(timeoutMs: number | undefined, signal: AbortSignal | undefined): CallSettings {
+  return { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal && { signal }) };
+}
+
+function asOfToWire(asOf: DecideOptions["asOf"], place: string): DecideRequest["asOf"] {
   if (asOf === undefined) return undefined;
   if (asOf instanceof PlainDate) return { $case: "asOfDate", value: asOf.text };
-  const instant = asOf instanceof Date ? Instant.of(asOf) : asOf;
-  return { $case: "asOfTime", value: { seconds: instant.seconds, nanos: instant.nanos } };
+  const { seconds, nanos } = instantOf(asOf, `${place} is a PlainDate, or`);
+  return { $case: "asOfTime", value: { seconds, nanos } };
 }
 
-function resultOf(result: DecideResult): Decision | PolicybookError {
-  if (result.result?.$case === "response") return new Decision(result.result.value);
-  const error = result.result?.value;
-  return errorOfStatus({ code: error?.code ?? 13, message: error?.message ?? "the service answered nothing", details: error?.details ?? [] });
+function listRequest(wanted: RecordFilter, newestFirst: boolean): Omit<ListDecisionRecordsRequest, "pageToken"> {
+  known(wanted, FILTERS, "a filter of records");
+  const purpose = wanted.purpose === undefined ? 0 : PURPOSES.indexOf(wanted.purpose);
+  if (purpose < 0) throw new TypeError(`\`purpose\` is one of ${PURPOSES.slice(1).join(", ")}`);
+  return {
+    decision: text(wanted.decision ?? "", "`decision`"),
+    startTime: wanted.since && instantOf(wanted.since, "`since`"),
+    endTime: wanted.until && instantOf(wanted.until, "`until`"),
+    outcome: wanted.decided === undefined ? Outcome.OUTCOME_UNSPECIFIED : flag(wanted.decided, "`decided`") ? Outcome.OUTCOME_DECIDED : Outcome.OUTCOME_NO_MATCH,
+    requestId: text(wanted.requestId ?? "", "`requestId`"),
+    caller: text(wanted.caller ?? "", "`caller`"),
+    policyVersion: text(wanted.policyVersion ?? "", "`policyVersion`"),
+    purpose,
+    newestFirst: flag(newestFirst, "`newestFirst`"),
+    pageSize: PAGE,
+  };
+}
+
+function names(given: readonly string[] | undefined, what: string): string[] {
+  if (given !== undefined && !Array.isArray(given)) throw new TypeError(`${what} is a list of names: write \`["${String(given).slice(0, 60)}"]\``);
+  return (given ?? []).map((name) => text(name, `each name in ${what}`));
 }
