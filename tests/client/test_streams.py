@@ -143,6 +143,26 @@ def test_a_stream_that_ends_early_is_an_error(fake: Any, kit: Any, either: Any) 
             list(asker.decide_stream(map(ask, range(40))))
 
 
+def test_a_stream_that_ends_between_two_requests_is_an_error(fake: Any, kit: Any, either: Any) -> None:
+    answered = threading.Event()
+
+    def each(requests: Iterator[Any], _context: Any) -> Iterator[Any]:
+        yield kit.pb.StreamDecideResponse(result=kit.pb.DecideResult(response=kit.decided(next(requests).request)))
+        answered.set()
+
+    def source() -> Iterator[DecisionRequest]:
+        yield ask(0)
+        assert answered.wait(5)
+        time.sleep(0.2)
+        yield ask(1)
+
+    fake.answers["StreamDecide"] = each
+    for _ in range(5):
+        answered.clear()
+        with either(fake.target) as asker, pytest.raises(client.InternalError, match="before the requests did|1 answers to 2 requests"):
+            list(asker.decide_stream(source()))
+
+
 def test_an_overdue_answer_ends_the_stream(fake: Any, kit: Any, either: Any) -> None:
     released = threading.Event()
 

@@ -242,6 +242,8 @@ class AsyncPolicybookClient:
                 raise source.failure
             if answered != source.taken:
                 raise unreadable(f"{answered} answers to {source.taken} requests")
+            if not source.is_exhausted:
+                raise unreadable("it ended before the requests did")
         finally:
             watch.cancel()
             call.cancel()
@@ -442,6 +444,7 @@ class _Source:
         self._build = build
         self._clock = clock
         self.taken = 0
+        self.is_exhausted = False
         self.failure: Exception | None = None
 
     async def requests(self) -> AsyncIterator[Any]:
@@ -452,6 +455,7 @@ class _Source:
                 self.taken += 1
                 self._clock.sent()
                 yield request
+            self.is_exhausted = True
         except Exception as error:  # noqa: BLE001 - it is raised to the caller of the stream
             self.failure = error
 

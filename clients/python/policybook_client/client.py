@@ -314,6 +314,8 @@ class PolicybookClient:
                 raise source.failure
             if answered != source.taken:
                 raise unreadable(f"{answered} answers to {source.taken} requests")
+            if not source.is_exhausted:
+                raise unreadable("it ended before the requests did")
         finally:
             done.set()
             call.cancel()
@@ -554,6 +556,7 @@ class _Source:
         self._build = build
         self._clock = clock
         self.taken = 0
+        self.is_exhausted = False
         self.failure: Exception | None = None
 
     def __iter__(self) -> Iterator[Any]:
@@ -563,6 +566,7 @@ class _Source:
         try:
             request = self._build(next(self._requests), self.taken)
         except StopIteration:
+            self.is_exhausted = True
             raise
         except Exception as error:  # noqa: BLE001 - it is raised in the thread that asked
             self.failure = error
