@@ -200,6 +200,22 @@ class Report:
         return "\n".join(blocks)
 
 
+# What an input method for Chinese writes where a book wants the plain character.
+_WIDE = {
+    **{chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)},
+    **dict(zip("\u3000\u00a0“”‘’、。【】《》–—", "  \"\"'',.[]<>--", strict=True)),
+}
+
+
+def wide_help(text: str) -> str:
+    """Return a help line for the first full-width character of a text; nothing where there is none."""
+    wide = next((c for c in text if c in _WIDE), "")
+    if not wide:
+        return ""
+    meant = f"`{_WIDE[wide]}`, not `{wide}`" if wide.strip() else "blank; this one is another character"
+    return f"write the half-width {meant}"
+
+
 def nearest(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
     """Return the known names most like `name`, best first."""
     return tuple(difflib.get_close_matches(name[:100], list(known), n=most, cutoff=0.55))

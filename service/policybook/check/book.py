@@ -17,7 +17,7 @@ from policybook.check.invariants import Invariants
 from policybook.check.names import in_order, names_in
 from policybook.check.scope import Findings, Scope
 from policybook.check.types import Types, text_of, within
-from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean, wide_help
 from policybook.load.calendar import CALENDAR_FILE, load_calendar
 from policybook.load.clauses import CLAUSE_FILE, CLAUSE_ID, LOCK_FILE, load_clauses
 from policybook.load.draft import (
@@ -285,7 +285,9 @@ class _Checker:
     def clauses(self, words: tuple[Scalar, ...]) -> tuple[str, ...]:
         for word in words:
             if not CLAUSE_ID.match(word.text):
-                self.error(Code.BAD_VALUE, f"`{word.text[:40]}` is not a clause number", word.span, "such as `12.2.1`")
+                self.error(
+                    Code.BAD_VALUE, f"`{word.text[:40]}` is not a clause number", word.span, wide_help(word.text) or "such as `12.2.1`"
+                )
             elif self.clause_index is not None:
                 self.known_clause(word, self.clause_index)
         return tuple(w.text for w in words)
@@ -389,7 +391,8 @@ class _Checker:
         for dated in draft.values:
             constant = self.binder.constant(dated.value, kind, what)
             effective = self.effective(dated.effective)
-            if constant is not None:
+            undated = effective.start is None and dated.effective is not None and dated.effective.start is not None
+            if constant is not None and not undated:
                 values.append(DatedValue(effective=effective, value=constant.value, span=dated.span))
         return Parameter(
             name=draft.name,
@@ -445,12 +448,14 @@ class _Checker:
             if following is not None:
                 next_start = following.effective.start
                 if next_start is None or next_start == effective.start:
-                    self.error(Code.BAD_DATES, f"two values of {what} begin on the same day", following.span)
+                    message = f"two values of {what} begin on the same day"
+                    self.error(Code.BAD_DATES, message, following.span, "date one of them otherwise, or remove it")
                     continue
                 if effective.end is None:
                     effective = Effective(effective.start, next_start - timedelta(days=1))
                 elif effective.end >= next_start:
-                    self.error(Code.BAD_DATES, f"two values of {what} hold on {next_start}", following.span)
+                    message = f"two values of {what} hold on {next_start}"
+                    self.error(Code.BAD_DATES, message, following.span, "leave `to` out: a value holds until the next begins")
             out.append(DatedValue(effective=effective, value=value.value, span=value.span))
         return tuple(out)
 
@@ -653,7 +658,8 @@ class _Checker:
     def row(self, draft: DraftRow, decision: DraftDecision, outputs: tuple[Field, ...], scope: Scope, *, is_default: bool) -> Row:
         row_id = draft.id.text
         if row_id in self.row_ids:
-            self.error(Code.DUPLICATE_NAME, f"the row id `{row_id}` is taken by the row on line {self.row_ids[row_id].line}", draft.id.span)
+            message = f"the row id `{row_id}` is taken by the row on line {self.row_ids[row_id].line}"
+            self.error(Code.DUPLICATE_NAME, message, draft.id.span, "give one of them another id")
         self.row_ids.setdefault(row_id, draft.id.span)
         clauses = self.clauses(draft.clauses)
         if not clauses and not draft.set_by_company:
@@ -800,7 +806,12 @@ class _Checker:
         for one in draft.invariants:
             if one.id.text in self.row_ids:
                 line = self.row_ids[one.id.text].line
-                self.error(Code.DUPLICATE_NAME, f"the id `{one.id.text}` is taken by the row or invariant on line {line}", one.id.span)
+                self.error(
+                    Code.DUPLICATE_NAME,
+                    f"the id `{one.id.text}` is taken by the row or invariant on line {line}",
+                    one.id.span,
+                    "give one of them another id",
+                )
             self.row_ids.setdefault(one.id.text, one.id.span)
             # What is compared as a whole knows no single item.
             as_whole = one.never is not None and decision.for_each is not None and decision.hit_policy.multi

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from policybook.check.scope import Findings, Scope
-from policybook.diagnostics import Code, did_you_mean
+from policybook.diagnostics import Code, did_you_mean, nearest
 from policybook.feel import nodes as n
 from policybook.feel.parse import FeelError, parse_expression, parse_test
 from policybook.load.draft import Words
@@ -41,10 +41,18 @@ class Binder:
             tree = parse_expression(words.text)
             return _Binding(self, words, scope).formula(tree, expected)
         except FeelError as e:
-            self.findings.error(Code.BAD_EXPRESSION, f"`{_short(words.text)}`: {e.message}", words.at(e.start, e.end), e.help)
+            self.bad(words, e, expected)
         except _UnboundError:
             pass
         return None
+
+    def bad(self, words: Words, error: FeelError, expected: Kind | None) -> None:
+        """Note a text that is not in the language; where a choice is expected, its values."""
+        help_text = error.help
+        if not help_text and expected is not None and expected.base is Base.ENUM:
+            labels = [v.value for v in expected.values if v.title and words.text in (v.title.en, v.title.zh)]
+            help_text = f"did you mean `{labels[0]}`?" if labels else hint(expected)
+        self.findings.error(Code.BAD_EXPRESSION, f"`{_short(words.text)}`: {error.message}", words.at(error.start, error.end), help_text)
 
     def value(self, words: Words, scope: Scope, expected: Kind, what: str) -> m.Formula | None:
         """Bind an expression that must give a value of a declared kind."""
@@ -72,7 +80,7 @@ class Binder:
             tree = parse_test(words.text)
             return _Binding(self, words, scope).test(tree, subject)
         except FeelError as e:
-            self.findings.error(Code.BAD_EXPRESSION, f"`{_short(words.text)}`: {e.message}", words.at(e.start, e.end), e.help)
+            self.bad(words, e, subject)
         except _UnboundError:
             pass
         return None
@@ -271,7 +279,13 @@ class _Binding:
             raise self.fail(Code.UNKNOWN_NAME, f"nothing here is named `{dotted}`", node, f"for the text itself write '\"{dotted}\"'")
         if dotted in FUNCTIONS:
             raise self.fail(Code.UNKNOWN_NAME, f"`{dotted}` is a function", node, FUNCTIONS[dotted].signature)
-        raise self.fail(Code.UNKNOWN_NAME, f"nothing here is named `{dotted}`", node, did_you_mean(dotted, known))
+        if not known:
+            help_text = "a plain value stands here, such as `500` or `30%`"
+        elif expected is not None and not nearest(dotted, known):
+            help_text = hint(expected) or did_you_mean(dotted, known)
+        else:
+            help_text = did_you_mean(dotted, known)
+        raise self.fail(Code.UNKNOWN_NAME, f"nothing here is named `{dotted}`", node, help_text)
 
     def unknown(self, node: n.Expr) -> bool:
         return isinstance(node, n.Name) and self.scope.resolve(node.parts) is None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, v_args
 from lark.exceptions import VisitError
 
+from policybook.diagnostics import wide_help
 from policybook.feel import nodes as n
 from policybook.values import parse_date, parse_duration, parse_number, parse_period, parse_time
 
@@ -60,6 +62,7 @@ class _Builder(Transformer[Token, Any]):
         return c[0]  # type: ignore[no-any-return]
 
     def one_of(self, meta: Any, c: list[Any]) -> n.Test:
+        _no_grouped_number(c)
         return n.OneOfTest(tuple(c), **self._at(meta))
 
     def equal_test(self, meta: Any, c: list[Any]) -> n.Test:
@@ -79,6 +82,7 @@ class _Builder(Transformer[Token, Any]):
         return n.IntervalTest(low, high, True, close == "]", **self._at(meta))
 
     def none_of(self, meta: Any, c: list[Any]) -> n.Test:
+        _no_grouped_number(c[1:-1])
         return n.NoneOfTest(tuple(c[1:-1]), **self._at(meta))
 
     def contains_one(self, meta: Any, c: list[Any]) -> n.Test:
@@ -178,6 +182,17 @@ _BUILDER = _Builder()
 _PLAIN_NUMBER = re.compile(r"(\d{1,15})(%?)\Z", re.ASCII)
 
 
+def _no_grouped_number(tests: list[Any]) -> None:
+    """Refuse `< 1,000`: two numbers to the grammar, one to whoever wrote it."""
+    for before, after in pairwise(tests):
+        numbers = (
+            isinstance(after, n.EqualTest) and isinstance(after.value, n.Number) and isinstance(getattr(before, "value", None), n.Number)
+        )
+        if numbers and (after.start - before.end, after.end - after.start) == (1, 3):
+            help_text = "write `1000` for one number, a blank after the comma for two"
+            raise FeelError("a comma without a blank between digits", before.end, after.end, help_text)
+
+
 def _check_depth(text: str) -> None:
     depth = worst = 0
     for i, c in enumerate(text):
@@ -216,7 +231,9 @@ def _parse(text: str, start: str) -> Any:
         at = token.start_pos or 0
         raise FeelError(f"`{token}` does not belong here", at, at + len(token), _hint(text, at) or _expected(e)) from None
     except VisitError as e:
-        raise FeelError(str(e.orig_exc), 0, len(text)) from None
+        if isinstance(e.orig_exc, FeelError):
+            raise e.orig_exc from None
+        raise FeelError(str(e.orig_exc), 0, len(text), wide_help(text)) from None
     except RecursionError:
         raise _too_deep(text) from None
     if len(text) > MAX_STEPS and n.depth(tree) > MAX_STEPS:
@@ -228,25 +245,39 @@ def _too_deep(text: str) -> FeelError:
     return FeelError(f"the expression has more than {MAX_STEPS} steps one inside the other", 0, len(text), "name its parts under `values`")
 
 
+# What people write instead of the language, where the parser stopped, and what to write.
+_HINTS = tuple(
+    (re.compile(pattern), help_text)
+    for pattern, help_text in (
+        (r"=([<>])", r"write `\1=`"),
+        (r"==|\A=", "for equality write the value alone"),
+        ("'", 'text stands in double quotes: "..."'),
+        (r"(?<=<)>|≠", "write `not(..)`"),
+        ("≤", "write `<=`"),
+        ("≥", "write `>=`"),
+        ("×", "write `*`"),
+        ("÷", "write `/`"),
+        (r"&&|\|\||!", "write `and`, `or`, `not(..)`"),
+        (r"(?:(?<=\d)|(?<=\d )) ?(?:\.\.|[-–—~～])", "write an interval in brackets: `[1..5]`"),
+        (r"(?<=\d),\d{3}(?!\d)", "write a number without separators: `1000`, not `1,000`"),
+        (r"[$¥￥]", "write an amount without its currency sign; the book states the currency"),
+        (r"(?:\d+|(?<=\d)) ?年", "write a date as `2026-03-25`"),
+        (r"(?:[\d.]+|(?<=\d)|(?<=\d )) ?([A-Z]{3}\b|[^\W\da-zA-Z_]+)", r"write the number alone, without `\1`"),
+        ("#", "write a blank before the `#` of a remark"),
+        ("of ", "write `*`: `1/4 * credit_limit`"),
+    )
+)
+
+
 def _hint(text: str, at: int) -> str:
-    rest = text[at:]
-    if rest.startswith(("==",)) or (rest.startswith("=") and at == 0):
-        return "for equality write the value alone"
-    if rest.startswith("'"):
-        return 'text stands in double quotes: "..."'
-    if rest.startswith(("and ", "or ")) and not text.lstrip().startswith("if "):
+    if text.startswith(("and ", "or "), at) and not text.lstrip().startswith("if "):
         return (
             "a test has no `and`, `or`: write an interval such as `(3..5)`, alternatives with a comma, or name the condition under `values`"
         )
-    if rest.startswith(("&&", "||", "!")):
-        return "write `and`, `or`, `not(..)`"
-    if rest[:1] in "（），＜＞；：" and rest:
-        return "this is a full-width character; write the half-width one"
-    if rest.startswith(("$", "¥")):
-        return "write an amount without its currency sign; the book states the currency"
-    if rest.startswith(("≤", "≥", "≠")):
-        return "write `<=`, `>=`, `not(..)`"
-    return ""
+    if text.startswith('"', at) and text.count('"') % 2:
+        return "a quote is missing: a text stands between two, and so does a whole test that YAML would misread"
+    found = next(((m, help_text) for pattern, help_text in _HINTS if (m := pattern.match(text, at))), None)
+    return found[0].expand(found[1]) if found else wide_help(text[at : at + 1])
 
 
 _WORDS = {

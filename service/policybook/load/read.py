@@ -7,7 +7,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as Keys
 from typing import TypeVar
 
-from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean
+from policybook.diagnostics import Code, Finding, Report, Severity, did_you_mean, wide_help
 from policybook.load import keys
 from policybook.load.draft import (
     Draft,
@@ -70,7 +70,10 @@ class Reader:
         """Return the entries of a mapping whose keys are allowed; note the others and what is missing."""
         if not isinstance(node, Mapping):
             shape = "a list" if isinstance(node, Sequence) else "a single value" if node.text else "empty"
-            self.fault(Code.WRONG_SHAPE, f"{what} must be keys with values, this is {shape}", node.span, f"keys: {', '.join(allowed)}")
+            wide = wide_help(node.text) if isinstance(node, Scalar) else ""
+            self.fault(
+                Code.WRONG_SHAPE, f"{what} must be keys with values, this is {shape}", node.span, wide or f"keys: {', '.join(allowed)}"
+            )
             return {}
         found: dict[str, Node] = {}
         for key, value in node.entries:
@@ -188,6 +191,15 @@ class Reader:
             )
         return True
 
+    def bad_id(self, what: str, word: Scalar) -> None:
+        better = re.sub(r"[^a-z0-9]+", "-", word.text[:60].lower()).strip("-")
+        self.fault(
+            Code.BAD_NAME,
+            f"{what} `{word.text[:60]}` must be lower case letters, digits and `-`",
+            word.span,
+            f"such as `{better}`" if better else "",
+        )
+
     # Parts
 
     def effective(self, node: Node | None, what: str) -> DraftEffective | None:
@@ -264,8 +276,15 @@ class Reader:
                 good.append((word, title))
         return tuple(good)
 
-    def parameter(self, name: Scalar, node: Node) -> DraftParameter:
+    def parameters(self, node: Node | None) -> tuple[DraftParameter, ...]:
+        return tuple(p for p in (self.parameter(k, n) for k, n in self.entries(node, "parameters")) if p)
+
+    def parameter(self, name: Scalar, node: Node) -> DraftParameter | None:
         what = f"parameter `{name.text}`"
+        if name.text in keys.PARAMETER and not isinstance(node, Mapping):
+            message = f"`{name.text}` stands where a parameter begins"
+            self.fault(Code.WRONG_SHAPE, message, name.span, "indent it as the other keys of the parameter above")
+            return None
         if isinstance(node, Scalar):
             words = self.expression(node, what)
             values = (DraftDated(value=words, effective=None, span=node.span),) if words else ()
@@ -283,8 +302,12 @@ class Reader:
                 values=values,
             )
         found = self.fields(node, keys.PARAMETER, what)
-        if ("value" in found) == ("values" in found):
-            at = node.entries[0][0].span if isinstance(node, Mapping) and node.entries else node.span
+        if "value" in found and "values" in found:
+            self.fault(
+                Code.DUPLICATE_KEY, f"{what} has both `value` and `values`", found["values"].span, "keep `values` where the figure is dated"
+            )
+        elif "value" not in found and "values" not in found and isinstance(node, Mapping):
+            at = node.entries[0][0].span if node.entries else node.span
             self.fault(
                 Code.MISSING_KEY, f"{what} needs either `value` or `values`", at, "`value: 3`, or `values: [{from: 2025-01-01, value: 3}]`"
             )
@@ -361,7 +384,7 @@ class Reader:
                 self.fault(Code.MISSING_KEY, f"{what} needs an `id`", node.span)
             return None
         if not ROW_ID.match(row_id.text):
-            self.fault(Code.BAD_NAME, f"the row id `{row_id.text[:60]}` must be lower case letters, digits and `-`", row_id.span)
+            self.bad_id("the row id", row_id)
         what = f"row `{row_id.text[:60]}`"
         when = found.get("when")
         then = found.get("then")
@@ -397,7 +420,7 @@ class Reader:
                 Code.WRONG_SHAPE,
                 f"{what} must be names with their {'tests' if alternatives else 'values'}",
                 node.span,
-                f"such as {{amount: {'< 5' if alternatives else '5'}}}",
+                (wide_help(node.text) if isinstance(node, Scalar) else "") or f"such as {{amount: {'< 5' if alternatives else '5'}}}",
             )
             return ()
         out = []
@@ -407,9 +430,12 @@ class Reader:
                     Code.WRONG_SHAPE,
                     f"{what}: `{key.text[:60]}` has no value",
                     key.span,
-                    'a comma inside a test separates keys here: quote the whole test, such as "A, B"'
-                    if len(node.entries) > 1
-                    else "write `-` for any value",
+                    wide_help(key.text)
+                    or (
+                        'a comma inside a test separates keys here: quote the whole test, such as "A, B"'
+                        if len(node.entries) > 1
+                        else "write `-` for any value"
+                    ),
                 )
                 continue
             words = self.expression(value, f"{what}.{key.text}", alternatives=alternatives)
@@ -492,7 +518,7 @@ class Reader:
         if name is None:
             return None
         if not ROW_ID.match(name.text):
-            self.fault(Code.BAD_NAME, f"the invariant id `{name.text[:60]}` must be lower case letters, digits and `-`", name.span)
+            self.bad_id("the invariant id", name)
         what = f"invariant `{name.text[:60]}`"
         return DraftInvariant(
             id=name,
@@ -549,7 +575,7 @@ class Reader:
             time_zone=self.word(found.get("time_zone"), "time_zone"),
             effective=self.effective(found.get("effective"), "effective"),
             types=tuple(self.field(k.text, k.span, v, f"type `{k.text}`") for k, v in self.entries(found.get("types"), "types")),
-            parameters=tuple(self.parameter(k, v) for k, v in self.entries(found.get("parameters"), "parameters")),
+            parameters=self.parameters(found.get("parameters")),
             inputs=tuple(self.field(k.text, k.span, v, f"input `{k.text}`") for k, v in self.entries(found.get("inputs"), "inputs")),
             values=self.values(found.get("values"), "values"),
             decisions=tuple(self.decision(k, v) for k, v in self.entries(found.get("decisions"), "decisions")),
@@ -562,6 +588,8 @@ def _text(word: Scalar) -> str:
 
 
 def _key_help(key: Scalar, value: Node, allowed: Keys[str, keys.Key]) -> str:
+    if wide := wide_help(key.text):
+        return wide
     if isinstance(value, Scalar) and not value.text and "en" in allowed:
         return "a comma inside braces separates keys: quote the sentence"
     return did_you_mean(key.text, allowed)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from policybook.diagnostics import Code, Finding, Severity
+from policybook.diagnostics import Code, Finding, Severity, wide_help
 from policybook.source import Source, Span
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -197,17 +197,89 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Finding:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return _finding(Code.YAML_SYNTAX, str(error.problem or error), _start(source))
-    line, column = mark.line + 1, mark.column + 1
-    span = Span(file=source.name, line=line, column=column, end_line=line, end_column=column + 1)
     text = source.lines[mark.line] if mark.line < len(source.lines) else ""
     problem = (error.problem or "this is not YAML").replace("found character that", "a character that")
-    return _finding(Code.YAML_SYNTAX, f"not YAML: {problem}", span, _syntax_help(text, mark.column))
+    line, column, help_text = (
+        _slip(source, mark.line, mark.column)
+        or _open_quote(source, error, mark.line)
+        or (mark.line, mark.column, _indented(source, mark.line, mark.column, problem) or _syntax_help(text, mark.column))
+    )
+    span = Span(file=source.name, line=line + 1, column=column + 1, end_line=line + 1, end_column=column + 2)
+    return _finding(Code.YAML_SYNTAX, f"not YAML: {problem}", span, help_text)
+
+
+_NAME = r"[A-Za-z_][\w.-]*"
+_SLIPS = (
+    # A colon, comma, brace or quote of a Chinese keyboard where YAML wants its own; the last group is the character.
+    re.compile(rf"^ *(?:- )?(?:{_NAME})?([\u3000\u00a0])"),
+    re.compile(r"^ *([－–—])\s"),
+    re.compile(rf"(?:^|[{{,，｛]) *(?:- )?{_NAME} ?(：)"),
+    re.compile(rf"{_NAME}: *([｛［“‘])"),
+    re.compile(rf"[\w\"'}}\]%](，) *{_NAME}:(?: |$)", re.ASCII),
+    re.compile(r"([｝］]) *(?:#.*)?$"),
+)
+_NO_BLANK = re.compile(rf"^ *(?:(?:- )?{_NAME}(?=(:)[^\s:/])|(?=(-){_NAME}:))")
+_MERGE_MARK = re.compile(r"(?:<<<<<<< |=======$|>>>>>>> )")
+
+
+def _slip(source: Source, line: int, column: int) -> tuple[int, int, str] | None:
+    """Find the character that was meant otherwise: on the line where YAML gave up, or a little above. Lines and columns from 0."""
+    for at in range(line, max(-1, line - 3), -1):
+        text = source.lines[at] if at < len(source.lines) else ""
+        if _MERGE_MARK.match(text):
+            return (
+                at,
+                0,
+                "git could not merge two versions: keep what is right of both, and remove the lines `<<<<<<<`, `=======`, `>>>>>>>`",
+            )
+        indent = text[: len(text) - len(text.lstrip(" \t"))]
+        if "\t" in indent or (text[column : column + 1] == "\t" and at == line):
+            return at, text.index("\t"), "indent with spaces; a tab is not allowed"
+        found = min((m for m in (s.search(text) for s in _SLIPS) if m), key=lambda m: m.start(1), default=None)
+        # Above, where YAML had no objection to it, such a quote belongs to a sentence.
+        if found and (at == line or found.group(1) not in "“‘"):
+            return at, found.start(1), wide_help(found.group(1))
+        missing = _NO_BLANK.match(text)
+        if missing:
+            sign = missing.lastindex or 0
+            return at, missing.start(sign), f"write a blank after `{missing.group(sign)}`"
+    return None
+
+
+def _open_quote(source: Source, error: yaml.MarkedYAMLError, line: int) -> tuple[int, int, str] | None:
+    """Find the quote whose end was forgotten, so that the next one on a later line closed it."""
+    start: Any = None
+    if "quoted scalar" in (error.context or ""):
+        start = error.context_mark
+    else:
+        try:
+            for event in yaml.parse(source.text, Loader=LOADER):
+                quoted: Any = event if isinstance(event, yaml.ScalarEvent) and event.style in ("'", '"') else None
+                if quoted and quoted.start_mark.line < quoted.end_mark.line == line:
+                    start = quoted.start_mark
+        except yaml.YAMLError:
+            pass
+    if start is None or start.line == line:
+        return None
+    until = f"on line {line + 1} only" if line < len(source.lines) - 1 else "nowhere"
+    return start.line, start.column, f"this quote is closed {until}; close it where the text ends"
+
+
+def _indented(source: Source, line: int, column: int, problem: str) -> str:
+    """Say how far a line is indented whose block YAML did not find."""
+    text = source.lines[line] if line < len(source.lines) else ""
+    here = len(text) - len(text.lstrip(" "))
+    if here != column and "mapping values" not in problem:
+        return ""
+    before = next((t for t in reversed(source.lines[:line]) if t.strip() and not t.lstrip().startswith("#")), "")
+    there = len(before) - len(before.lstrip(" "))
+    if here == there or not before:
+        return ""
+    return f"this line is indented by {here}, the one before by {there}; keys that belong together begin in the same column"
 
 
 def _syntax_help(line: str, column: int) -> str:
-    before, here = line[:column], line[column : column + 1]
-    if "\t" in before[: len(before) - len(before.lstrip())] or here == "\t":
-        return "indent with spaces; a tab is not allowed"
+    here = line[column : column + 1]
     if here and here in "@`%>|!&*":
         return f'a test or text that begins with `{here}` needs quotes: "{line[column:].strip()[:40].rstrip("},")}"'
     stripped = line.strip()
