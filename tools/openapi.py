@@ -58,7 +58,7 @@ _STATUSES = {
     403: "The caller may not: `permission_denied`.",
     404: "There is no such decision, version or record: `not_found`; or no such method.",
     405: "Another method than POST.",
-    409: "The request id stands for another request: `already_exists`; rows contradict each other: `aborted`.",
+    409: "The request id stands for another request: `already_exists`.",
     413: "The request is too large.",
     415: "Neither JSON nor protobuf.",
     429: "Too much at once: `resource_exhausted`; see `retry-after`.",

@@ -26,7 +26,11 @@ class FactsError(PolicybookError):
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        super().__init__("; ".join(f.message for f in report.findings[:5]))
+        found = report.findings
+        # One fault is told whole; of several the place of each help is beside its message, in the details.
+        super().__init__(
+            f"{found[0].message}; {found[0].help}".rstrip("; ") if len(found) == 1 else "; ".join(f.message for f in found[:5])
+        )
 
 
 class RequestError(PolicybookError):
@@ -45,6 +49,9 @@ class UnknownNameError(PolicybookError):
         self.name = name
         self.near = near
         hint = f"; did you mean `{near[0]}`?" if near else ""
+        if near and kind == "version":
+            # Nobody mistypes one hash for another.
+            hint = f"; in service is `{near[0]}`, of which the first 8 characters are enough"
         super().__init__(f"no {kind} `{name[:200]}`{hint}")
 
 

@@ -166,10 +166,37 @@ def test_a_batch_and_what_is_recorded(served: Process, web: Web) -> None:
         ("[]", "", "the JSON cannot be read"),
         ("nonsense", "", "the JSON cannot be read"),
         (b"\xff", "", "the request is not UTF-8"),
-        ({"decison": "shop.order"}, "decison", 'no field named "decison"'),
+        ({"decison": "shop.order"}, "decison", "there is no field named `decison` here; did you mean `decision`?"),
         ({"decision": 5}, "decision", "numbers are written as text"),
-        ({"decision": "shop.order", "facts": {"amount": {"decimal": 2999.99}}}, "facts.decimal", "numbers are written as text"),
-        ({"decision": "shop.order", "traceLevel": "MUCH"}, "traceLevel", "the JSON cannot be read"),
+        ({"decision": "shop.order", "facts": []}, "facts", "a list is not an object of names with their values"),
+        (
+            {"decision": "shop.order", "facts": {"amount": 1000}},
+            "facts.amount",
+            '`1000` is not an object that says of which kind it is: {"money": {"amount": "1000"}}, {"decimal": "1000"}',
+        ),
+        ({"decision": "shop.order", "facts": {"paid": True}}, "facts.paid", ': {"flag": true}'),
+        (
+            {"decision": "shop.order", "facts": {"amount": {"amount": "5"}}},
+            "facts.amount.amount",
+            "there is no field named `amount` here; allowed: `date`, `decimal`, `duration`,",
+        ),
+        (
+            {"decision": "shop.order", "facts": {"amount": {"decimal": 2999.99}}},
+            "facts.amount.decimal",
+            '`2999.99` is not text; numbers are written as text, since JSON\'s own are not exact: "2999.99"',
+        ),
+        ({"decision": "shop.order", "facts": {"paid": {"flag": "yes"}}}, "facts.paid.flag", "`yes` is neither `true` nor `false`"),
+        (
+            {"decision": "shop.order", "facts": {"lines": {"list": {"values": [{"text": "a"}, {"text": 5}]}}}},
+            "facts.lines.list.values[1].text",
+            "numbers are written as text",
+        ),
+        ({"decision": "shop.order", "traceLevel": "MUCH"}, "traceLevel", "`MUCH` is not one of the values; allowed: `TRACE_LEVEL_FULL`,"),
+        (
+            {"decision": "shop.order", "as_of_time": "2026-03-01"},
+            "as_of_time",
+            "`2026-03-01` is not an instant such as `2026-03-31T08:00:00Z`",
+        ),
         ({"decision": "shop.order", "asOfDate": "2026-01-01", "asOfTime": "2026-01-01T00:00:00Z"}, "", "the JSON cannot be read"),
         ({"decision": "nothing"}, "decision", "is not the name of a decision"),
         ("{" * 500, "", "the JSON cannot be read"),
@@ -209,11 +236,17 @@ def test_errors_are_those_of_grpc(served: Process, web: Web, request_: Any, stat
 
 
 def test_what_http_itself_refuses(web: Web) -> None:
-    assert web.ask("/nothing", {}).status == 404
+    missing = web.ask("/nothing", {})
+    assert (missing.status, missing.data) == (
+        404,
+        b"no such method; POST /PACKAGE.SERVICE/METHOD with a JSON body; openapi.json says what there is.",
+    )
     refused = web.ask(DECIDE, {}, method="PUT")
     assert (refused.status, refused.headers["allow"]) == (405, "POST")
+    assert refused.data == b"POST the request to this method, as a JSON object in the body"
     other = web.ask(DECIDE, "<a/>", {"content-type": "application/xml"})
     assert (other.status, other.headers["accept-post"]) == (415, "application/json, application/proto")
+    assert other.data == b"the body is JSON: say `content-type: application/json`"
 
 
 def test_too_large_is_refused_before_it_is_read(web: Web) -> None:

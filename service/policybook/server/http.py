@@ -11,7 +11,6 @@ import base64
 import contextlib
 import json
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
@@ -39,6 +38,7 @@ from policybook.server.access.gate import Gate, Visit
 from policybook.server.access.roles import Caller
 from policybook.server.limits import Limits, RequestTooLargeError, TimeLimitError
 from policybook.server.meter import Meter
+from policybook.server.misread import fault_in
 from policybook.server.routes import Routes, Unary, code_name, tell
 from policybook.server.status import abortion, reason_of, status_of
 from policybook.v1 import audit_service_pb2, decision_service_pb2, policy_service_pb2
@@ -69,6 +69,12 @@ _STREAMS = frozenset(
     if method.client_streaming or method.server_streaming
 )
 _HEAD = "POST /PACKAGE.SERVICE/METHOD with a JSON body; openapi.json says what there is."
+# What Connect refuses without a word.
+_WORDS = {
+    404: f"no such method; {_HEAD}",
+    405: "POST the request to this method, as a JSON object in the body",
+    415: "the body is JSON: say `content-type: application/json`",
+}
 
 
 def methods_of_files() -> Iterator[MethodDescriptor]:
@@ -137,7 +143,7 @@ def message_of_json(data: bytes, kind: type[Message]) -> bytes:
     except UnicodeDecodeError:
         raise RequestError("", "the request is not UTF-8") from None
     except (json_format.ParseError, RecursionError, ValueError) as e:
-        raise _fault_of(str(e)) from None
+        raise _fault_of(data, kind, str(e)) from None
 
 
 def json_of_message(data: bytes, kind: type[Message]) -> bytes:
@@ -145,15 +151,14 @@ def json_of_message(data: bytes, kind: type[Message]) -> bytes:
     return json_format.MessageToJson(kind.FromString(data), indent=None, ensure_ascii=False).encode()
 
 
-def _fault_of(text: str) -> RequestError:
+def _fault_of(data: bytes, kind: type[Message], said: str) -> RequestError:
     """Say what is wrong with a JSON text: where, and what is wanted."""
-    words = " ".join(text.split())[:500]
-    places = re.findall(r"Failed to parse (\S+) field: ", words)
-    unknown = re.search(r'has no field named "([^"]*)"', words)
-    field = ".".join([*places, *([unknown.group(1)] if unknown else [])])
-    if "expected string" in words:
-        words += '; numbers are written as text, since JSON\'s own are not exact: "2999.99"'
-    return RequestError(field, f"the JSON cannot be read: {words}")
+    found = None
+    with contextlib.suppress(ValueError, RecursionError):
+        found = fault_in(json.loads(data), kind.DESCRIPTOR)  # type: ignore[arg-type] # upb's and Python's descriptors are one to their users
+    if found:
+        return RequestError(found[0][:200], found[1])
+    return RequestError("", f"the JSON cannot be read: {' '.join(said.split())[:500]}")
 
 
 class _Context:
@@ -440,18 +445,24 @@ def _bounded(receive: Receive, most_bytes: int, most_s: float) -> Receive:
 
 
 def _explained(send: Send) -> Send:
-    """Add to an error what its details say in words: `debug`, which Connect has for people."""
+    """Say in words what is wrong: `debug` beside each detail of an error, which Connect has for people, and a text where it has none."""
     held: list[MutableMapping[str, Any]] = []
 
     async def sent(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400 and _is_json(message):
+        if message["type"] == "http.response.start" and message["status"] >= 400:
             held.append(message)
         elif held and message["type"] == "http.response.body" and not message.get("more_body"):
             start = held.pop()
-            body, retry_s = _with_debug(message.get("body", b""))
+            body, retry_s = message.get("body", b""), 0
+            kind: tuple[tuple[bytes, bytes], ...] = ()
+            if _is_json(start):
+                body, retry_s = _with_debug(body)
+            elif not body and start["status"] in _WORDS:
+                body, kind = _WORDS[start["status"]].encode(), ((b"content-type", b"text/plain"),)
             start["headers"] = [
                 *((n, v) for n, v in start.get("headers", ()) if n.lower() != b"content-length"),
                 (b"content-length", str(len(body)).encode()),
+                *kind,
                 *([(b"retry-after", str(retry_s).encode())] if retry_s else []),
             ]
             await send(start)

@@ -36,7 +36,7 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 NEEDED = (
     "Name callers in a file (--callers FILE; `policybook token new` makes an entry), or take JWTs (--jwt-keys, --jwt-issuer, --jwt-audience): "
-    "docs/security.md"
+    "docs/security.md."
 )
 UNLESS = "For a trial on this machine: --insecure"
 
