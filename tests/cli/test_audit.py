@@ -138,6 +138,7 @@ def test_show_decides_again_by_the_version_of_then(path: Path) -> None:
     assert "amount is 50.00 CNY, <= cap (100.00 CNY)" in result.output
     assert run(path, "show", "nothing").exit_code == 1
     assert "no record `nothing`" in run(path, "show", "nothing").output
+    assert "no record `so-1`; did you mean `" in run(path, "show", "so-1").output
 
 
 def test_show_tells_when_it_comes_otherwise(path: Path) -> None:

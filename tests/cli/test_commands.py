@@ -178,6 +178,7 @@ def test_the_help_is_as_wanted(golden: Golden) -> None:
             "gives no value of `free_days` for 2024-12-31",
         ),
         (("decide", "library.bill", "--server", "nowhere", "--books", "books"), 1, "`nowhere` is no address such as `localhost:50151`"),
+        (("test", "books", "--decision", "late_fe"), 2, "there is no decision `late_fe`; did you mean `late_fee`?"),
         (("test", "books", "-k", "no such case"), 1, "no case was run: nothing matches the filters"),
         (
             ("test", "books/tests/library.late_fee.csv", "--fail-under", "60"),

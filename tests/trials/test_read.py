@@ -180,6 +180,9 @@ def test_csv_names_the_decision_in_the_file_name(books: dict[str, Book]) -> None
     [
         ("", ["1:1 the file holds no cases"]),
         ("reader\nadult\n", ["1:1 there is no column `id`", "2:1 a case has no `id`", "2:1 the case expects nothing"]),
+        ("id;reader\na;adult\n", ["1:1 the columns stand with `;` between them"]),
+        ("id\treader\na\tadult\n", ["1:1 the columns stand with tabs between them"]),
+        ("id，reader\na，adult\n", ["1:1 the columns stand with `，` between them"]),
         ("id,id,rows\na,b,late\n", ["1:4 the column `id` stands twice"]),
         ('id,rows\n"a,late\n', ["2:1 not CSV: unexpected end of data"]),
         ("id,fee\na,1\n", ["1:4 `fee` is no column: neither an input of `library.late_fee`"]),

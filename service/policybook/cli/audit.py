@@ -286,7 +286,9 @@ def show_one(
     with closing(open_reader(target)) as reader:
         record = reader.get(decision_id)
         if record is None:
-            raise UnknownNameError("record", decision_id, ())
+            # Whoever has the caller's own id is led on.
+            of_request = reader.find(Filter(request_id=decision_id), 1, None, newest_first=True)
+            raise UnknownNameError("record", decision_id, tuple(r.decision_id for r in of_request))
         same = show_record(
             record, reader, Masks(key=key), masked=facts_from_arguments(masked), trace=trace, lang=lang, as_json=form == "json"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from policybook.cli.books import now, open_desk, read_books
 from policybook.cli.console import err, out, show
 from policybook.cli.exits import FAULT, FINDINGS, SUCCESS, say
 from policybook.cli.findings import counted, print_findings
-from policybook.diagnostics import Report
+from policybook.diagnostics import Report, did_you_mean
 from policybook.errors import PolicybookError
 from policybook.model.book import Book
 from policybook.trials.case import Case
@@ -140,6 +140,8 @@ def _once(options: _Options) -> int:
     """Run everything once; return the exit code."""
     read = read_books(options.books)
     tables = read_tables(case_files(options.paths), read.books, {f.path.stem for f in read.files if f.book is None})
+    if read.report.ok:
+        _know_decisions(options.decisions, read.books)
     findings = read.report + tables.report if not (read.report + tables.report).ok else tables.report
     print_findings(err(), findings, {**read.sources, **tables.sources})
     session, is_our_fault = _run(options, tables, read.books, findings)
@@ -156,6 +158,14 @@ def _once(options: _Options) -> int:
         return FAULT
     bad = not session.everything or session.failed or not tables.report.ok or not read.report.ok or too_low
     return FINDINGS if bad else SUCCESS
+
+
+def _know_decisions(names: tuple[str, ...], books: Mapping[str, Book]) -> None:
+    """Refuse a decision that no book has."""
+    known = {n for b in books.values() for d in b.decisions for n in (d.name, f"{b.name}.{d.name}")}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no decision `{name}`; {did_you_mean(name, known)}", param_hint="--decision")
 
 
 def _is_below(options: _Options, session: Session) -> bool:

@@ -42,6 +42,10 @@ class Line:
     span: Span
 
 
+# What spreadsheets of some countries and keyboards put in the place of the comma.
+_OTHER_COMMAS = (";", "\t", "，", "；")
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     """What a column holds: `role` is a key of a case; `name` an input or output. The role `nothing` is passed over."""
@@ -59,7 +63,13 @@ def column_drafts(lines: Seq[Line], book: Book, decision: Decision | None, fault
         decision: what the file or sheet is named after
     """
     # Lines that name their decisions may ask any of the book.
-    is_mixed = any(c.text == "decision" for c in lines[0].cells)
+    first = lines[0].cells
+    other = next((c for c in _OTHER_COMMAS if c in first[0].text), "") if len(first) == 1 else ""
+    if other:
+        shown = "tabs" if other == "\t" else f"`{other}`"
+        faults.add(lines[0].span, f"the columns stand with {shown} between them", "save it as CSV with commas (Excel: CSV UTF-8)")
+        return []
+    is_mixed = any(c.text == "decision" for c in first)
     heading = _Heading(book, None if is_mixed else decision, faults)
     columns = heading.columns(lines[0])
     if len(columns) > MAX_COLUMNS:

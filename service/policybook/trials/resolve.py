@@ -194,7 +194,9 @@ class _Resolver:
     def contradictions(self, draft: Draft, decision: Decision, status: Status | None) -> None:
         at = draft.id.span if draft.id else draft.span
         if not (draft.expect or draft.items is not None or draft.rows is not None or draft.not_rows or draft.status or draft.error):
-            self.faults.add(at, "the case expects nothing", "add `expect:`, `expect_items:`, `rows:` or `expect_status:`")
+            self.faults.add(
+                at, "the case expects nothing", "say what must come: outputs (`expect:`; in columns `=outcome`), `rows` or a status"
+            )
         if status in (Status.NO_MATCH, Status.ERROR) and draft.expect:
             self.faults.add(
                 draft.expect[0][0].span, f"outputs are expected, but the status is `{status.value}`", "leave out one of the two"
