@@ -304,6 +304,7 @@ def make_book(pick: Callable[[int], int], kinds: Sequence[Kind]) -> Book:
                 unit=k.NO_TEXT,
                 clauses=(),
                 set_by_company=True,
+                same_as=None,
                 reading=k.NO_TEXT,
                 note=k.NO_TEXT,
                 values=tuple(DatedValue(effective=e, value=v, span=NOWHERE) for e, v in dated),
