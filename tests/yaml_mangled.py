@@ -239,7 +239,8 @@ class Mangler:
         if next((line for line in content if line), "x").startswith("\t"):
             content.insert(0, "x")  # YAML refuses a tab where it looks for the indentation
         first = next((line for line in content if line), "x")
-        digit = str(inner - column) if first.startswith(" ") or self.maybe(0.1) else ""
+        # Without content, a line of blanks behind it would be the content.
+        digit = str(inner - column) if content and (first.startswith(" ") or self.maybe(0.1)) else ""
         chomp = self.rnd.choice(("", "-", "+"))
         header = ("|" if style == "literal" else ">") + self.rnd.choice((digit + chomp, chomp + digit))
         self.in_text = True
