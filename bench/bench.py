@@ -30,7 +30,7 @@ from pathlib import Path
 import grpc
 import headroom
 from cerbos import measure_cerbos
-from loads import BATCH, SERVICE, Caller, Load, Server, batch, load, server, stream, unary
+from loads import BATCH, SERVICE, Caller, Load, Server, batch, free_port, load, over_http, server, stream, unary
 from peers import measure_peers
 from rich.box import SIMPLE
 from rich.console import Console
@@ -228,13 +228,15 @@ def shipment_request(level: trace_pb2.TraceLevel) -> bytes:
 
 
 def measure_server(seconds: float, figures: Figures) -> None:
-    """Print rates and CPU time through gRPC, beside the echo server."""
+    """Print rates and CPU time through gRPC and HTTP, beside the echo server."""
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder) / "rules"
         rules.mkdir()
         (rules / "t10.yaml").write_text(book_text("t10", 10))
         shutil.copy(ROOT / "rules" / "credit.yaml", rules)
-        command = [str(Path(sys.executable).with_name("policybook")), "serve", str(rules), "--port", "0", "--workers", "1", "--insecure"]
+        http_port = free_port()
+        program = str(Path(sys.executable).with_name("policybook"))
+        command = [program, "serve", str(rules), "--port", "0", "--http-port", str(http_port), "--workers", "1", "--insecure"]
         with server("policybook", command) as ours:
             at_start = ours.resident_mb()
             answer = Path(folder) / "answer"
@@ -243,11 +245,11 @@ def measure_server(seconds: float, figures: Figures) -> None:
                 sizes = {level: len(ask(shipment_request(level))) for level in (trace_pb2.TRACE_LEVEL_NONE, trace_pb2.TRACE_LEVEL_FULL)}
                 answer.write_bytes(ask(simple_requests()[0]))
             with server("echo", [sys.executable, str(ROOT / "bench" / "echo_server.py"), str(answer)]) as echo:
-                _measure_both(ours, echo, answer, seconds, figures)
+                _measure_both(ours, echo, answer, http_port, seconds, figures)
             _report_server(ours, echo.start_s, at_start, sizes, figures)
 
 
-def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figures: Figures) -> None:
+def _measure_both(ours: Server, echo: Server, answer: Path, http_port: int, seconds: float, figures: Figures) -> None:
     simple, none = simple_requests(), [shipment_request(trace_pb2.TRACE_LEVEL_NONE)]
     streamed = [pb.StreamDecideRequest(request=pb.DecideRequest.FromString(r)).SerializeToString() for r in simple]
     plans: Mapping[str, tuple[Server, Caller]] = {
@@ -256,6 +258,7 @@ def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figu
         "Decide, one table": (ours, unary(f"{SERVICE}/Decide", simple)),
         "Decide, credit.shipment": (ours, unary(f"{SERVICE}/Decide", none)),
         "  the same with full trace": (ours, unary(f"{SERVICE}/Decide", [shipment_request(trace_pb2.TRACE_LEVEL_FULL)])),
+        "Decide, one table, JSON over HTTP": (ours, over_http(http_port, f"{SERVICE}/Decide", pb.DecideRequest, simple)),
         f"BatchDecide, {BATCH} of one table": (ours, batch(simple)),
         "echo of a stream": (echo, stream("/bench.Echo/Stream", streamed)),
         "StreamDecide, one table": (ours, stream(f"{SERVICE}/StreamDecide", streamed)),
@@ -266,7 +269,7 @@ def _measure_both(ours: Server, echo: Server, answer: Path, seconds: float, figu
         for (name, callers), total in found.items():
             target, caller = plans[name]
             asyncio.run(load(target, caller, callers, seconds / ROUNDS, total))
-    title = f"Through gRPC, by number of callers (answers of {answer.stat().st_size} bytes; CPU of the server)"
+    title = f"Through gRPC and HTTP, by number of callers (answers of {answer.stat().st_size} bytes; CPU of the server)"
     table = Table(title=title, title_justify="left", box=SIMPLE)
     table.add_column("", no_wrap=True)
     for what in ("answers/s", "CPU us", "x echo"):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from policybook.v1 import decision_service_pb2 as pb
 
@@ -83,6 +88,35 @@ def unary(method: str, requests: list[bytes]) -> Caller:
         return done
 
     return call
+
+
+def over_http(port: int, method: str, message: type[Message], requests: list[bytes]) -> Caller:
+    """Return a caller that asks in JSON over HTTP, over a connection of its own, in a thread of its own."""
+    bodies = [json_format.MessageToJson(message.FromString(r)) for r in requests]
+
+    def ask(end: float) -> int:
+        done = 0
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+            while time.perf_counter() < end:
+                connection.request("POST", method, bodies[done % len(bodies)], {"content-type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status != HTTPStatus.OK:
+                    raise SystemExit(f"{method} was answered {answer.status}")
+                done += 1
+        return done
+
+    async def call(_channel: grpc.aio.Channel, end: float) -> int:
+        return await asyncio.to_thread(ask, end)
+
+    return call
+
+
+def free_port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def batch(requests: list[bytes]) -> Caller:

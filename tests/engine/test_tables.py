@@ -62,7 +62,7 @@ def test_a_table_of_any_size_is_decided_as_the_reference_reads_it(rows):
 
 def test_eight_threads_get_the_answers_of_one():
     desk, _ = desk_and_book(300)
-    asked = requests(300, 400, TraceLevel.FULL)
+    asked = requests(300, 400, TraceLevel.MATCHED)
     alone = [desk.decide(r).selected for r in asked]
     fresh, _ = desk_and_book(300)
     with ThreadPoolExecutor(8) as pool:

@@ -132,3 +132,8 @@ def test_wide_characters_within_sentences_are_no_slips():
     text = BOOK.replace("when: {paid: true}", "when: {paid: true")
     (finding,) = load(Source("gifts.yaml", text))[1].errors
     assert (finding.span.line, finding.help) == (27, "check the indentation, the brackets and the quotes on this line and the one before")
+
+
+def test_a_line_without_end_is_looked_at_in_part_only():
+    (finding,) = load(Source("gifts.yaml", "policy: be: 100}" + "x" * 1_000_000))[1].errors
+    assert finding.span.line == 1

@@ -219,13 +219,15 @@ _SLIPS = (
     re.compile(r"([｝］]) *(?:#.*)?$"),
 )
 _NO_BLANK = re.compile(rf"^ *(?:(?:- )?{_NAME}(?=(:)[^\s:/])|(?=(-){_NAME}:))")
+# LIMIT: characters of a line that are looked at; the patterns take time by the square of it.
+_LOOKED_AT = 500
 _MERGE_MARK = re.compile(r"(?:<<<<<<< |=======$|>>>>>>> )")
 
 
 def _slip(source: Source, line: int, column: int) -> tuple[int, int, str] | None:
     """Find the character that was meant otherwise: on the line where YAML gave up, or a little above. Lines and columns from 0."""
     for at in range(line, max(-1, line - 3), -1):
-        text = source.lines[at] if at < len(source.lines) else ""
+        text = source.lines[at][:_LOOKED_AT] if at < len(source.lines) else ""
         if _MERGE_MARK.match(text):
             return (
                 at,
