@@ -42,7 +42,7 @@ def test_the_typescript_client(tmp_path: Path) -> None:
     run("run", "build")
     assert (place / "dist" / "index.d.ts").is_file()
     told = run("test")
-    found = re.search(r"^# pass (\d+)$", told, re.MULTILINE)
+    found = re.search(r"^ℹ pass (\d+)$", told, re.MULTILINE)
     assert found
     assert int(found.group(1)) >= 67
     assert "Warning" not in told
