@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 50151
 RULES  ?= rules
-# Two: what the smallest machine has that runs these tests.
-JOBS   ?= 2
+# One more than the cores of the smallest machine that runs these tests: many of them wait for something.
+JOBS   ?= 3
 # How callers of `make serve` prove who they are; anybody on this machine is served unless it is set (docs/security.md).
 ACCESS ?= --insecure
 # More arguments for the tool behind a target: make test ARGS='-k credit'

@@ -2,7 +2,7 @@
 
 Random small books over few whole numbers, choices, flags and a list, with sums of inputs, a required decision and dates in force; all of
 their requests are decided row by row (`engine.reference`), and gaps, conflicts and rows that never answer compared.
-`EXAMPLES` books in all (1,000); POLICYBOOK_EXAMPLES in the environment says otherwise.
+`EXAMPLES` books in all (600); POLICYBOOK_EXAMPLES in the environment says otherwise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from policybook.model.evaluate import evaluate
 from policybook.source import Source
 from policybook.values import Value
 
-EXAMPLES = int(os.environ.get("POLICYBOOK_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("POLICYBOOK_EXAMPLES", "600"))
 DAY = date(2026, 1, 15)
 
 HEAD = """\

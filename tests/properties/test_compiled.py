@@ -32,7 +32,7 @@ def outcome(compute: object) -> object:
     return (type(value), value)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(st.lists(st.integers(0, 719), min_size=60, max_size=300), st.integers(0, 2**32))
 def test_compiled_formulas_say_what_the_tree_says(choices: list[int], seed: int) -> None:
     drawn = iter(choices)

@@ -2,7 +2,7 @@
 
 Random pairs of small books (a table, and one that requires it) over inputs that have few values each: every request there is is
 put to both versions. What differs must lie in a region, what lies in a region must differ, and where nothing differs the versions
-must be proved equivalent. `POLICYBOOK_PAIRS` pairs (100).
+must be proved equivalent. `POLICYBOOK_PAIRS` pairs (60).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from policybook.decide.chain import Verdict
 from policybook.model.answer import TraceLevel
 from policybook.model.book import Book
 
-PAIRS = int(os.environ.get("POLICYBOOK_PAIRS", "100"))
+PAIRS = int(os.environ.get("POLICYBOOK_PAIRS", "60"))
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 # Every cut is at a multiple of a half: between two of them, and on each.

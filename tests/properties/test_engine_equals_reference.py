@@ -2,7 +2,7 @@
 
 Random tables of every type and every unary test, on facts that stand on, beside and between their boundaries. A table's
 constants and the facts come from one small pool for each type, so that they meet often; the self-check adds the boundaries
-of the linear forms. `EXAMPLES` tables in all (3,000); POLICYBOOK_EXAMPLES in the environment says otherwise.
+of the linear forms. `EXAMPLES` tables in all (2,000); POLICYBOOK_EXAMPLES in the environment says otherwise.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from policybook.model.kinds import Base, EnumValue, Field, Kind
 from policybook.source import NOWHERE, Source
 from policybook.values import Period, Value
 
-EXAMPLES = int(os.environ.get("POLICYBOOK_EXAMPLES", "3000"))
+EXAMPLES = int(os.environ.get("POLICYBOOK_EXAMPLES", "2000"))
 TURN = date(2026, 7, 1)
 # A table of five rows takes about 200 choices.
 MIN_CHOICES, MAX_CHOICES = 100, 900

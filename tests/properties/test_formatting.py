@@ -46,7 +46,7 @@ def hold(text: str, comments: list[str]) -> str:
     return new
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.randoms(use_true_random=False))
 def test_generated_texts(rnd: Random) -> None:
     tree = random_tree(rnd)
@@ -71,7 +71,7 @@ def part_of(rnd: Random, tree: Tree) -> Tree:
 
 
 @pytest.mark.parametrize("path", BOOKS, ids=lambda p: f"{p.parent.name}-{p.stem}")
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(rnd=st.randoms(use_true_random=True))
 def test_real_books_in_disarray(path: Path, rnd: Random) -> None:
     node, _ = parse_yaml(Source(path.name, path.read_text(encoding="utf-8")))
