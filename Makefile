@@ -73,7 +73,7 @@ cov: setup ## Run all tests and say which lines and branches none of them reache
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term --cov-report=html:htmlcov $(ARGS)
 
 .PHONY: bench
-bench: setup ## Measure decisions a second, CPU time beside a bare echo server, start-up, memory, analysis (about four minutes)
+bench: setup ## Measure decisions a second, CPU time beside a bare echo server, start-up, memory, replay, analysis (about nine minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]' || \
 	  echo 'bench: what it measures beside cannot be installed here; the rest is measured'
 	@$(BIN)/python bench/bench.py $(ARGS)
