@@ -223,11 +223,11 @@ class _AtTheGate:
                 await _abort(*abortion(status))
             inside.callback(self._gate.leave, caller)
             self._inside[id(ctx)] = caller
-            inside.callback(self._inside.pop, id(ctx))
             _HELD.get().push(inside.pop_all())
 
     async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
-        """Do nothing: it goes when its answer has gone."""
+        """Forget who it was: once the context is gone, another call's may have its id. The place stays taken until the answer has gone."""
+        self._inside.pop(id(ctx), None)
 
     def caller(self, ctx: RequestContext[Any, Any]) -> Caller:
         """Return who was let in."""
