@@ -229,6 +229,7 @@ class _Case:
         key = (self.era, unrolled, as_of, self._reads)
         reading = self.shared.get(key)
         if reading is None:
+            # In a context of its own: what others left in one that is shared had the solver give up on products.
             reading = self.shared[key] = Reading(self.book, self.era, Solver(), unrolled=unrolled, as_of=as_of)
         claim = self.invariant.claim
         if isinstance(claim, Monotone):
