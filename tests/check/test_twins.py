@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from policybook.check.book import check_source
+from policybook.cli.books import read_books
 from policybook.diagnostics import Code, Finding
 from policybook.source import Source
-from policybook.store.reload import read_books
 
 
 def text(policy: str, figure: str, currency: str = "CNY") -> str:
@@ -42,7 +42,7 @@ def told(folder: Path, mine: str, theirs: str, *, currency: str = "CNY", alone: 
 
 
 def differing(path: Path) -> list[Finding]:
-    read = read_books([path])
+    read = read_books([path], compiled=True)
     assert read.report.ok, read.report
     return [f for f in read.report if f.code is Code.FIGURES_DIFFER]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from policybook.diagnostics import Code, Finding, Severity, did_you_mean
-from policybook.model.book import Book, DatedValue, Parameter, Twin
+from policybook.model.book import Book, DatedValue, Parameter, Twin, changes
 from policybook.model.kinds import Base
 from policybook.model.wording import figure_text
 
@@ -34,7 +34,7 @@ def _told(book: Book, mine: Parameter, twin: Twin, there: Book | None) -> tuple[
     if theirs is None:
         hint = did_you_mean(twin.parameter, there.parameter_by_name)
         return f"`{mine.name}` must equal `{twin}`, and that book has no figure `{twin.parameter}`", hint
-    for day in _days(mine, theirs):
+    for day in (date.min, *changes(v.effective for v in (*mine.values, *theirs.values))):
         ours, other = mine.on(day), theirs.on(day)
         if not _same(ours, other, mine, theirs, book, there):
             when = "" if day == date.min else f" on {day}"
@@ -42,13 +42,6 @@ def _told(book: Book, mine: Parameter, twin: Twin, there: Book | None) -> tuple[
             message = f"`{mine.name}` is {here}{when}; `{twin}`, which it must equal, is {else_where}"
             return message, "change both, or take `same_as` out where they are two things"
     return None
-
-
-def _days(*parameters: Parameter) -> list[date]:
-    """Return the first day, and each on which one of some figures changes."""
-    starts = {v.effective.start for p in parameters for v in p.values if v.effective.start}
-    after = {v.effective.end + timedelta(days=1) for p in parameters for v in p.values if v.effective.end and v.effective.end < date.max}
-    return sorted({date.min, *starts, *after})
 
 
 def _same(ours: DatedValue | None, other: DatedValue | None, mine: Parameter, theirs: Parameter, book: Book, there: Book) -> bool:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from policybook.analyse.limits import Limits
+from policybook.check.book import read_book
+from policybook.check.twins import twin_findings
 from policybook.cli.console import err
 from policybook.cli.exits import RefusedError
 from policybook.cli.findings import print_findings
 from policybook.desk import Desk
-from policybook.diagnostics import Report, did_you_mean
+from policybook.diagnostics import Finding, Report, did_you_mean
 from policybook.engine.program import Program
 from policybook.engine.selfcheck import self_check
 from policybook.model.book import Book
 from policybook.source import Source
-from policybook.store.reload import Loaded, ReadFile, book_files, make_edition
+from policybook.store.reload import Loaded, ReadFile, book_files, is_book, make_edition
 from policybook.store.reload import read_books as read_files
 from policybook.store.versions import Store
 
@@ -50,13 +53,32 @@ def read_books(paths: Sequence[Path], *, compiled: bool = False, analysed: Limit
 
     Args:
         paths: books and folders of books
-        compiled: also build the tables for the engine and compare it with a plain reading, as the service does at its start
+        compiled: also build the tables for the engine and compare it with a plain reading, as the service does at its start, and hold figures
+            that must be the same in two books against each other
         analysed: also look for gaps, conflicts, rows that never answer, within these limits
     """
     loaded = read_files(paths)
     files = tuple(_compiled(f, analysed) for f in loaded.files) if compiled else loaded.files
-    report = Report.of([*loaded.report, *(finding for f in files for finding in f.report)])
+    # To decide by a book takes no look at the figures of others.
+    twins = _twins_differ(loaded) if compiled else ()
+    report = Report.of([*loaded.report, *(finding for f in files for finding in f.report), *twins])
     return ReadBooks(files=files, report=report, loaded=loaded)
+
+
+def _twins_differ(loaded: Loaded) -> Iterator[Finding]:
+    """Hold figures that must be the same against each other; books that were not asked for are read where one names them."""
+    found = {f.path.with_suffix(""): f.book for f in loaded.files}
+
+    def other(folder: Path, policy: str) -> Book | None:
+        place = folder / policy
+        if place not in found:
+            there = next((p for p in (place.with_suffix(".yaml"), place.with_suffix(".yml")) if is_book(p)), None)
+            found[place] = read_book(there, loaded.beside[folder])[0] if there else None
+        return found[place]
+
+    for file in loaded.files:
+        if file.book is not None:
+            yield from twin_findings(file.book, partial(other, file.path.parent))
 
 
 def _compiled(file: ReadFile, analysed: Limits | None) -> ReadFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -63,6 +64,17 @@ class Effective:
 
 
 ALWAYS = Effective()
+
+
+def changes(spans: Iterable[Effective]) -> tuple[date, ...]:
+    """Return the days on which one of some spans begins, or has ended the day before, ascending."""
+    days: set[date] = set()
+    for e in spans:
+        if e.start:
+            days.add(e.start)
+        if e.end and e.end < date.max:
+            days.add(date.fromordinal(e.end.toordinal() + 1))
+    return tuple(sorted(days))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,15 +360,9 @@ class Book:
     @cached_property
     def change_dates(self) -> tuple[date, ...]:
         """The days on which a figure or row comes into force or falls out of it, ascending."""
-        days: set[date] = set()
         spans = [self.effective, *(v.effective for p in self.parameters for v in p.values)]
         spans += [r.effective for d in self.decisions for r in d.all_rows]
-        for e in spans:
-            if e.start:
-                days.add(e.start)
-            if e.end and e.end < date.max:
-                days.add(date.fromordinal(e.end.toordinal() + 1))
-        return tuple(sorted(days))
+        return changes(spans)
 
     def era(self, day: date) -> int:
         """Number the stretch between two change dates that a day falls into, from 0."""

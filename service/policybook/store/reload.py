@@ -7,14 +7,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from policybook.check.book import read_beside, read_book, read_text
-from policybook.check.twins import twin_findings
 from policybook.decide.chain import Decider
 from policybook.diagnostics import Code, Finding, Report, Severity
 from policybook.engine.program import Program
@@ -160,24 +158,7 @@ def read_books(paths: Sequence[Path]) -> Loaded:
             message = f"the policy `{book.name}` stands in another file too: {other.name}"
             help_text = "keep one of the two"
             findings.append(Finding(code=Code.DUPLICATE_NAME, severity=Severity.ERROR, message=message, span=span, help=help_text))
-    findings.extend(_twins_differ(files, beside))
     return Loaded(tuple(files), Report.of(findings), sources, beside)
-
-
-def _twins_differ(files: Sequence[ReadFile], beside: Mapping[Path, Beside]) -> Iterator[Finding]:
-    """Hold figures that must be the same against each other; books that were not asked for are read where one names them."""
-    found = {f.path.with_suffix(""): f.book for f in files}
-
-    def other(folder: Path, policy: str) -> Book | None:
-        place = folder / policy
-        if place not in found:
-            there = next((p for p in (place.with_suffix(".yaml"), place.with_suffix(".yml")) if is_book(p)), None)
-            found[place] = read_book(there, beside[folder])[0] if there else None
-        return found[place]
-
-    for file in files:
-        if file.book is not None:
-            yield from twin_findings(file.book, partial(other, file.path.parent))
 
 
 def open_books(paths: Sequence[Path], *, now: Clock, store: Store | None = None) -> Store:
